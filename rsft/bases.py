@@ -1,0 +1,126 @@
+"""Base models as folders: where they are, whether they can be used, what pins their weights.
+
+Reads configuration and safetensors headers only; no engine is needed to plan a sweep.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rsft.errors import ModelError
+from rsft.spec.model import ModelSpec
+
+SHIPPED = Path(__file__).parent / "nano" / "weights"
+_TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
+
+
+@dataclass(frozen=True, slots=True)
+class Base:
+    """A base model, resolved."""
+
+    source: str
+    """What the engines load: a folder path or a hub id."""
+    identity: str
+    """Pins the weights: a content hash of the folder, or hub id and revision."""
+    parameters: int | None
+    """Number of weights; None when it is not known without asking the hub."""
+    context_tokens: int | None
+    """Positions the model was made for; None when not known."""
+    pinned: bool
+    """False for a hub id without a revision."""
+
+
+def resolve(model: ModelSpec) -> Base:
+    """Finds a base and checks that it can be used.
+
+    Raises:
+        ModelError: a folder without configuration, tokenizer, chat template or safetensors weights,
+            or a source that is neither a shipped base, nor a folder, nor a hub id.
+    """
+    folder = SHIPPED / model.source
+    if not (folder / "config.json").exists():
+        folder = Path(model.source).expanduser()
+    if folder.is_dir():
+        return _local(model, folder)
+    if model.source.count("/") != 1 or model.source.startswith((".", "/", "~")):
+        shipped = ", ".join(sorted(p.name for p in SHIPPED.glob("*") if p.is_dir()))
+        raise ModelError(
+            f"model {model.source!r} is no folder, no shipped base ({shipped}) and no hub id "
+            "(organisation/name); correct ModelSpec.source."
+        )
+    revision = model.revision or "main"
+    return Base(
+        source=model.source,
+        identity=f"hub:{model.source}@{revision}",
+        parameters=model.parameters,
+        context_tokens=None,
+        pinned=model.revision is not None,
+    )
+
+
+def _local(model: ModelSpec, folder: Path) -> Base:
+    config_file = folder / "config.json"
+    if not config_file.exists():
+        raise ModelError(
+            f"model folder {str(folder)!r} has no config.json; give a Hugging Face model folder."
+        )
+    weights = sorted(folder.glob("*.safetensors"))
+    if not weights:
+        pickles = [p.name for pattern in _PICKLES for p in sorted(folder.glob(pattern))]
+        found = f"only pickle weights ({pickles[0]})" if pickles else "no weights"
+        raise ModelError(
+            f"model folder {str(folder)!r} has {found}; rsft loads safetensors alone, since pickles can "
+            "run code; convert them with save_pretrained(..., safe_serialization=True)."
+        )
+    if not any((folder / name).exists() for name in _TOKENIZER_FILES):
+        raise ModelError(
+            f"model folder {str(folder)!r} has no tokenizer ({' or '.join(_TOKENIZER_FILES)}); "
+            "save the base's tokenizer there."
+        )
+    if model.chat_template is None and not _has_chat_template(folder):
+        raise ModelError(
+            f"model folder {str(folder)!r} has no chat template; set ModelSpec.chat_template."
+        )
+    config = json.loads(config_file.read_text(encoding="utf-8"))
+    return Base(
+        source=str(folder.resolve()),
+        identity=f"sha256:{_folder_hash([config_file, *weights])}",
+        parameters=sum(_parameters(path) for path in weights),
+        context_tokens=config.get("max_position_embeddings"),
+        pinned=True,
+    )
+
+
+def _has_chat_template(folder: Path) -> bool:
+    if (folder / "chat_template.jinja").exists():
+        return True
+    config = folder / "tokenizer_config.json"
+    return config.exists() and "chat_template" in json.loads(config.read_text(encoding="utf-8"))
+
+
+def _folder_hash(files: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as source:
+            digest.update(hashlib.file_digest(source, "sha256").digest())
+    return digest.hexdigest()[:16]
+
+
+def header(path: Path) -> dict[str, Any]:
+    """The JSON header of a safetensors file: tensor name -> dtype, shape, data_offsets."""
+    with path.open("rb") as source:
+        (length,) = struct.unpack("<Q", source.read(8))
+        parsed: dict[str, Any] = json.loads(source.read(length))
+    parsed.pop("__metadata__", None)
+    return parsed
+
+
+def _parameters(path: Path) -> int:
+    return sum(math.prod(tensor["shape"]) for tensor in header(path).values())

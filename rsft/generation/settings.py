@@ -1,0 +1,67 @@
+"""vLLM's settings and the actors' environment, as plain dicts. CPU and GPU differ here alone."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+Device = Literal["cpu", "gpu"]
+
+CANARY_TOLERANCE: dict[Device, float] = {"cpu": 1e-3, "gpu": 5e-2}
+"""Mean difference of log-probabilities that still counts as the same weights, nats per token.
+
+On CPU engine and reference both compute in fp32 from the same bf16 weights: about 1e-6 was measured, and
+1.6 for the stale output head of a tied model. On GPU the engine computes in bf16.
+"""
+
+
+def engine_arguments(model: str, device: Device, max_model_tokens: int | None) -> dict[str, Any]:
+    """Keyword arguments of `vllm.LLM`.
+
+    Args:
+        model: folder or hub id the engine starts with; later checkpoints are swapped in.
+        device: of the actor.
+        max_model_tokens: context; None means the model's own.
+    """
+    common: dict[str, Any] = {
+        "model": model,
+        "max_model_len": max_model_tokens,
+        "trust_remote_code": False,
+        "load_format": "safetensors",
+        "disable_log_stats": True,
+        "seed": 0,
+    }
+    if device == "gpu":
+        return common | {"dtype": "auto", "gpu_memory_utilization": 0.9}
+    return common | {
+        # Exact, and faster than bf16 on processors without bf16 arithmetic.
+        "dtype": "float32",
+        "enforce_eager": True,
+        # A seeded request whose prompt is prefilled in pieces ends the CPU engine of vLLM 0.32
+        # ("CPU Generator does not use offset"), so prompts go in whole.
+        "enable_chunked_prefill": False,
+        "max_num_batched_tokens": max(8_192, max_model_tokens or 0),
+    }
+
+
+def actor_environment(device: Device) -> dict[str, str]:
+    """Environment of an engine actor, set before vLLM is imported."""
+    common = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "VLLM_DO_NOT_TRACK": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
+    if device == "gpu":
+        return common
+    return common | {
+        # The engine lives in the actor's own process, on the actor's own core.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+        "VLLM_CPU_KVCACHE_SPACE": "1",
+        "VLLM_CPU_OMP_THREADS_BIND": "nobind",
+        "OMP_NUM_THREADS": "1",
+    }
+
+
+def actor_resources(device: Device) -> dict[str, float]:
+    """What one engine actor asks of Ray."""
+    return {"num_cpus": 1, "num_gpus": 1} if device == "gpu" else {"num_cpus": 1}

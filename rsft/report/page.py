@@ -1,0 +1,189 @@
+"""Assembles the report's page from stored facts and writes it with its figures and tables.
+
+The page stands alone: style and figures are inside it, it needs no network and no JavaScript. It is
+valid at any moment of a sweep, from the first empty table to the last cell.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+from markupsafe import Markup
+
+from rsft import layout
+from rsft.report.figures import length_figure, loss_figure, score_figures, truncation_figure
+from rsft.report.panels import Drawing
+from rsft.report.results import Results, read_cells, tidy
+from rsft.report.tables import full_table, markdown, pivot
+from rsft.storage import Storage
+
+INDEX = f"{layout.REPORT}/index.html"
+FIGURES = f"{layout.REPORT}/figures"
+TABLES = f"{layout.REPORT}/tables"
+
+TEMPLATE = "template.html.j2"
+SAMPLES_SHOWN = 3
+"""Decoded training rows per certificate."""
+SAMPLE_CHARACTERS = 4_000
+"""A longer prompt or target is cut on the page, and says so."""
+CHANCE = 0.0455
+"""Share of unchanged scores that differ by more than two standard errors all the same."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportFacts:
+    """All that a report is made of."""
+
+    sweep: Mapping[str, Any]
+    """sweep.json: `spec`, and `provenance` with commit, packages, python, written_at."""
+    cells: pd.DataFrame
+    """The tidy table (`rsft.report.results.COLUMNS`); may be empty or partial."""
+    status: Mapping[str, Any]
+    """`trials` and `cells`, each with counts done, failed and open; `failures`, each with trial,
+    what, kind, message and next."""
+    training: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    """Rows of train.jsonl by trial id."""
+    certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Manifests of prepared data by name."""
+
+
+def write_report(storage: Storage, facts: ReportFacts) -> str:
+    """Writes index.html, its figures and its tables below `report/` and returns the page's path.
+
+    The page goes last. Figures of an earlier report that this one does not have are removed.
+
+    Raises:
+        DataError: the table of cells has rows but lacks columns.
+        OSError: the storage cannot be written.
+    """
+    results = read_cells(facts.cells)
+    scores = score_figures(results)
+    training = loss_figure(results, facts.training)
+    drawings = [*scores, truncation_figure(results), length_figure(results), training]
+    drawn = {drawing.file: drawing for drawing in drawings if drawing}
+    page = render(facts, results, scores, list(drawn.values())[len(scores) :])
+
+    for old in storage.list(FIGURES):
+        if old.endswith(".svg") and old not in drawn:
+            storage.delete(f"{FIGURES}/{old}")
+    for file, drawing in drawn.items():
+        storage.write_text(f"{FIGURES}/{file}", drawing.svg)
+    storage.write_text(
+        f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n")
+    )
+    storage.write_text(f"{TABLES}/cells.md", markdown(pivot(results)))
+    storage.write_text(INDEX, page)
+    return storage.path(INDEX)
+
+
+def render(
+    facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]
+) -> str:
+    """The page as HTML; every text that comes from data is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["svg"] = lambda drawing: Markup(drawing.inline)  # matplotlib escaped it
+    spec = facts.sweep.get("spec") or {}
+    grid = pivot(results)
+    compared = sum(map(grid.count, ("up", "down", "same")))
+    return environment.get_template(TEMPLATE).render(
+        name=str(spec.get("name") or "sweep"),
+        headline=headline(facts.status),
+        mood=_mood(facts.status),
+        grid=grid,
+        bases=results.bases,
+        compared=compared,
+        by_chance=round(CHANCE * compared),
+        unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
+        scores=scores,
+        others=others,
+        failures=facts.status.get("failures") or [],
+        failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
+        certificates=[certificate(name, m) for name, m in sorted(facts.certificates.items())],
+        tables=[(column, full_table(results, column.benchmark)) for column in results.columns],
+        provenance=facts.sweep.get("provenance") or {},
+        spec_json=json.dumps(spec, indent=2, ensure_ascii=False, default=str),
+    )
+
+
+def _counts(status: Mapping[str, Any], noun: str) -> dict[str, int]:
+    given = status.get(noun) or {}
+    return {state: int(given.get(state) or 0) for state in ("done", "failed", "open")}
+
+
+def _mood(status: Mapping[str, Any]) -> str:
+    """The worst of `failed`, `open` and `done` that there is."""
+    counts = [_counts(status, noun) for noun in ("trials", "cells")]
+    return next((state for state in ("failed", "open") if any(c[state] for c in counts)), "done")
+
+
+def headline(status: Mapping[str, Any]) -> str:
+    """Such as `8 of 8 trials done, 240 of 240 cells; nothing failed`, or what is missing."""
+    trials, cells = _counts(status, "trials"), _counts(status, "cells")
+    done = (
+        f"{trials['done']} of {_many(sum(trials.values()), 'trial')} done, "
+        f"{cells['done']} of {_many(sum(cells.values()), 'cell')}"
+    )
+    said = [
+        f"{' and '.join(parts)} {state}"
+        for state in ("failed", "open")
+        if (
+            parts := [
+                _many(c[state], n) for c, n in ((trials, "trial"), (cells, "cell")) if c[state]
+            ]
+        )
+    ]
+    if not trials["failed"] and not cells["failed"]:
+        said.insert(0, "nothing failed")
+    return f"{done}; {', '.join(said)}"
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def certificate(name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest for the page: its name, its facts as text, and a few decoded rows."""
+    sample = manifest.get("sample")
+    rows = sample if isinstance(sample, list) else []
+    return {
+        "name": name,
+        "facts": [(str(key), _said(value)) for key, value in manifest.items() if key != "sample"],
+        "sample": [
+            {part: _shortened(str(row.get(part, ""))) for part in ("prompt", "target")}
+            for row in rows[:SAMPLES_SHOWN]
+            if isinstance(row, Mapping)
+        ],
+    }
+
+
+def _said(value: Any) -> str:
+    """A fact of a manifest in words: numbers grouped, mappings as a list."""
+    if isinstance(value, Mapping):
+        return _listed(f"{key} {_said(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return _listed(_said(item) for item in value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}".replace(",", "\N{NARROW NO-BREAK SPACE}")
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _listed(items: Iterable[str]) -> str:
+    return ", ".join(items) or "none"
+
+
+def _shortened(text: str) -> str:
+    if len(text) <= SAMPLE_CHARACTERS:
+        return text
+    return f"{text[:SAMPLE_CHARACTERS]} … (cut here: {len(text)} characters)"

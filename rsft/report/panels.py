@@ -1,0 +1,249 @@
+"""The parts every figure is made of: panels, curves, axes of steps, SVG.
+
+Same results, same bytes: identifiers are salted by the figure's name and nothing is dated. Text
+stays text, so that it takes the page's font, can be searched, and costs little.
+"""
+
+from __future__ import annotations
+
+import io
+import itertools
+import math
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+from matplotlib.transforms import ScaledTranslation
+
+from rsft.report.curves import Curve
+from rsft.report.look import GREY, WIDE_IN, Look
+
+SYMLOG_FROM = 10
+"""Last step over first step from which the axis is logarithmic (and linear around step 0)."""
+
+_INDENT = re.compile(r"\n +")
+_COORDINATES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
+_LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
+
+BASE_RC: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
+    "font.family": "DejaVu Sans",
+    "font.size": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#9ca3af",
+    "axes.labelcolor": "#374151",
+    "axes.grid": True,
+    "grid.color": "#e5e7eb",
+    "grid.linewidth": 0.6,
+    "xtick.color": "#4b5563",
+    "ytick.color": "#4b5563",
+    "xtick.bottom": False,
+    "ytick.left": False,
+    "legend.frameon": False,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawing:
+    """One figure."""
+
+    file: str
+    """Name below the report's figures."""
+    title: str
+    caption: str
+    svg: str
+    """A whole SVG document."""
+
+    @property
+    def inline(self) -> str:
+        """The <svg> element alone, without what would reach beyond it on a page: identifiers that
+        occur twice, and the style of everything."""
+        element = self.svg[self.svg.index("<svg") :]
+        element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
+        return re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", element)
+
+
+@contextmanager
+def drawn_as(file: str, **more: Any) -> Iterator[None]:
+    """The settings to draw one file with, whatever the user's own matplotlib settings are.
+
+    The file's name salts the identifiers, since all figures share one page.
+    """
+    with style.context(["default", BASE_RC | {"svg.hashsalt": file} | more]):
+        yield
+
+
+def file_name(stem: str, taken: Iterable[str]) -> str:
+    """A safe file name for a figure, different from those taken."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80]
+    names = (f"{slug}{'' if n == 1 else f'-{n}'}.svg" for n in itertools.count(1))
+    used = set(taken)
+    return next(name for name in names if name not in used)
+
+
+def panel_grid(
+    tops_in: Sequence[float], columns: int, *, panel_in: float, head_in: float, narrow: bool = False
+) -> tuple[Figure, list[list[Axes]]]:
+    """A figure of equal panels below a head for the legend.
+
+    All sizes are in inches and none is worked out from the drawing: it is several times faster, and
+    panels have the same place in every figure.
+
+    Args:
+        tops_in: room for titles above each row of panels.
+        columns: panels per row.
+        panel_in: height of a panel.
+        head_in: height of the head.
+        narrow: small margins, for small panels.
+
+    Returns:
+        The figure and its rows of panels.
+    """
+    left, bottom, gap = (0.5, 0.3, 0.36) if narrow else (0.6, 0.5, 0.25)
+    height = head_in + sum(tops_in) + len(tops_in) * (panel_in + bottom)
+    across = min((WIDE_IN - left + 0.5 * gap) / columns, 0.62 * WIDE_IN)
+    figure = Figure(figsize=(WIDE_IN, height))
+    rows, used = list[list[Axes]](), head_in
+    for top in tops_in:
+        floor = (height - used - top - panel_in) / height
+        size = ((across - gap) / WIDE_IN, panel_in / height)
+        rows.append(
+            [figure.add_axes(((left + j * across) / WIDE_IN, floor, *size)) for j in range(columns)]
+        )
+        used += top + panel_in + bottom
+    return figure, rows
+
+
+def panel_row(names: Sequence[str], look: Look) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel per name, in rows of at most three, y axes alike."""
+    columns = 2 if len(names) == 4 else min(len(names), 3)
+    tops_in = [0.3] * math.ceil(len(names) / columns)
+    figure, grid = panel_grid(tops_in, columns, panel_in=2.1, head_in=look.legend_in)
+    panels = [panel for row in grid for panel in row]
+    for empty in panels[len(names) :]:
+        empty.remove()
+    for i, panel in enumerate(panels[: len(names)]):
+        panel.tick_params(labelleft=i % columns == 0)
+    return figure, panels[: len(names)]
+
+
+def draw_curves(
+    panel: Axes,
+    found: Sequence[Curve],
+    look: Look,
+    *,
+    steps: Sequence[int],
+    scale: float,
+    title: str,
+    small: bool = False,
+) -> None:
+    """Draws the curves of one base: lines with error bars, its score at step 0 as a dashed band.
+
+    Args:
+        panel: where.
+        found: the curves, possibly none.
+        look: colours and dashes.
+        steps: those of the whole figure, ascending: its panels share the axis.
+        scale: multiplies values, such as 100 for per cent.
+        title: of the panel.
+        small: thin lines, few ticks, no axis label.
+    """
+    panel.set_title(title)
+    if not found:
+        panel.text(0.5, 0.5, "nothing yet", transform=panel.transAxes, ha="center", color=GREY)
+    starts = [point for curve in found for point in curve.points if point[0] == 0]
+    if starts:
+        _, value, error = starts[0]
+        panel.axhline(scale * value, color=GREY, lw=1, ls="--", zorder=1)
+        low, high = scale * (value - error), scale * (value + error)
+        panel.axhspan(low, high, color=GREY, alpha=0.12, lw=0, zorder=0)
+    for i, curve in enumerate(found):
+        # Shifted by points, not by steps: error bars at one step stand side by side on any axis.
+        shift = 0.0 if small else 2.2 * (i - (len(found) - 1) / 2)
+        nudge = ScaledTranslation(shift / 72, 0, panel.figure.dpi_scale_trans)
+        at, values, errors = zip(*curve.points, strict=True)
+        panel.errorbar(
+            at,
+            [scale * value for value in values],
+            # Step 0 is the base: its error is the band.
+            yerr=[scale * error if step else 0 for step, error in zip(at, errors, strict=True)],
+            transform=panel.transData + nudge,
+            lw=1.1 if small else 1.5,
+            elinewidth=0.6 if small else 0.9,
+            markersize=2.6 if small else 4.2,
+            **look.line(curve.variant, curve.length),
+        )
+    step_axis(panel, steps, small=small)
+
+
+def step_axis(panel: Axes, steps: Sequence[int], *, small: bool = False) -> None:
+    """An axis of optimizer steps on which step 0 is seen, ticked at evaluated steps.
+
+    Args:
+        panel: whose x axis to set.
+        steps: evaluated steps, ascending.
+        small: leave the label and most ticks out.
+    """
+    first = next((step for step in steps if step), 1)
+    last = max(steps[-1], first)
+    logarithmic = last / first > SYMLOG_FROM
+    if logarithmic:
+        panel.set_xscale("symlog", linthresh=first, base=2, linscale=0.5)
+
+    def place(step: float) -> float:
+        """Where a step stands on the axis, from 0 to 1; the first step is one doubling from 0."""
+        if not logarithmic:
+            return step / last
+        doublings = step / first if step <= first else 1 + math.log2(step / first)
+        return doublings / (1 + math.log2(last / first))
+
+    ticks: list[int] = []
+    for step in (0, last, *steps[::-1]):
+        if all(abs(place(step) - place(tick)) > (0.22 if small else 0.1) for tick in ticks):
+            ticks.append(step)
+    panel.set_xticks(sorted(ticks), labels=[str(tick) for tick in sorted(ticks)])
+    panel.minorticks_off()
+    left, right = (-0.3 * first, 1.15 * last) if logarithmic else (-0.04 * last, 1.04 * last)
+    panel.set_xlim(left, right)
+    if not small:
+        panel.set_xlabel("optimizer step")
+
+
+def share_y(
+    panels: Sequence[Axes],
+    found: Sequence[Curve],
+    *,
+    scale: float,
+    floor: float | None = None,
+    ceiling: float = math.inf,
+) -> None:
+    """Gives panels the range of all curves with their errors, at least five units high."""
+    points = [point for curve in found for point in curve.points]
+    low = scale * min(value - error for _, value, error in points)
+    high = scale * max(value + error for _, value, error in points)
+    room = max(0.06 * (high - low), (5 - (high - low)) / 2)
+    bottom = floor if floor is not None else max(low - room, -0.01 * scale)
+    for panel in panels:
+        panel.set_ylim(bottom, min(high + room, ceiling + 0.01 * scale))
+
+
+def svg(figure: Figure) -> str:
+    """The figure as an SVG document without date or maker, to a hundredth of a point."""
+    out = io.StringIO()
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    # Not figure.savefig, which draws everything once more to measure it.
+    FigureCanvasSVG(figure).print_svg(out, metadata=nothing)
+    return _COORDINATES.sub(
+        lambda found: _LONG_NUMBER.sub(r"\1", found[0]), _INDENT.sub("\n", out.getvalue())
+    )

@@ -1,0 +1,1 @@
+"""Scoring: reading answers out of texts, grading them in a sandbox, estimating from scores."""

@@ -1,0 +1,177 @@
+"""Numbers that do not travel alone: means over scores, clustered standard errors, intervals.
+
+Samples of one problem are not independent, so a problem is one cluster (Miller 2024, "Adding Error
+Bars to Evals", arXiv:2411.00640, section 2.2).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rsft.errors import DataError
+from rsft.records import Estimate, Score
+
+Z_95 = 1.959963984540054
+"""The 97.5 % point of the standard normal distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A clustered estimate of a mean."""
+
+    value: float
+    stderr: float
+    """nan with a single problem: nothing is known of how problems differ."""
+    problems: int
+    samples: int
+
+
+def estimates(scores: Sequence[Score]) -> list[Estimate]:
+    """All metrics of one cell (a checkpoint on a benchmark).
+
+    In this order: `accuracy`, the mean over problems of each problem's share of correct samples;
+    `accuracy_finished`, the share of correct ones among samples that were not truncated;
+    `truncated`, the share of samples that hit the token limit; `no_answer`, the share that ended
+    without an answer that could be read; `response_tokens`, the mean length in tokens.
+
+    Samples whose outcome is `error` are left out of everything; whoever reports counts them apart.
+    A metric without any sample behind it (`accuracy_finished` when all were cut) is left out of the
+    list. Where there is one problem, `stderr` is nan.
+
+    Args:
+        scores: of one checkpoint on one benchmark, any order.
+
+    Returns:
+        Estimates with 95 % intervals: `wilson` for shares, value +- 1.96 standard errors and not
+        below 0 for tokens (nan with one problem). Empty when nothing was graded.
+    """
+    graded = [score for score in scores if score.outcome != "error"]
+    if not graded:
+        return []
+    finished = [score for score in graded if not score.truncated]
+    found = [_share("accuracy", graded, _is_correct, mean_of_problems=True)]
+    if finished:
+        found.append(_share("accuracy_finished", finished, _is_correct))
+    found.append(_share("truncated", graded, lambda score: float(score.truncated)))
+    found.append(_share("no_answer", graded, lambda score: float(score.outcome == "no_answer")))
+    tokens = ratio(_by_problem(graded, lambda score: float(score.tokens)))
+    half = Z_95 * tokens.stderr
+    interval = (max(0.0, tokens.value - half), tokens.value + half)
+    if math.isnan(half):
+        interval = (math.nan, math.nan)
+    found.append(_estimate("response_tokens", tokens, interval, graded))
+    return found
+
+
+def ratio(clusters: Sequence[Sequence[float]]) -> Ratio:
+    r"""Mean of all samples with its linearised, clustered standard error.
+
+    With y_i the sum and m_i the number of samples of problem i, n problems, R = sum y / sum m:
+    se^2 = sum((y_i - R m_i)^2) / (n (n - 1) mbar^2) (Cochran 1977, Sampling Techniques, 3rd ed.,
+    eqs. 6.9 and 6.13). With equal m_i this is the standard error of the mean of problem means, and
+    with one sample per problem the textbook one.
+
+    Args:
+        clusters: per problem its values, one or more.
+
+    Raises:
+        DataError: no problem, or one without a value.
+    """
+    if not clusters or not all(clusters):
+        raise DataError("a mean over problems needs one or more values of each; got none of some.")
+    problems, samples = len(clusters), sum(map(len, clusters))
+    value = math.fsum(map(math.fsum, clusters)) / samples
+    if problems == 1:
+        return Ratio(value, math.nan, 1, samples)
+    squares = math.fsum((math.fsum(c) - value * len(c)) ** 2 for c in clusters)
+    stderr = math.sqrt(squares / (problems * (problems - 1))) * problems / samples
+    # What is left of rounding when all problems agree is no variation.
+    stderr = 0.0 if stderr < 1e-12 * max(1.0, abs(value)) else stderr
+    return Ratio(value, stderr, problems, samples)
+
+
+def wilson(share: Ratio) -> tuple[float, float]:
+    r"""95 % Wilson score interval of a share, on its effective sample size.
+
+    Wilson (1927), JASA 22:209: (p + z^2/2N +- z sqrt(p(1-p)/N + z^2/4N^2)) / (1 + z^2/N). N is not
+    the number of samples but that of independent samples with the same variance, p(1-p) / se^2
+    (Korn and Graubard 1998, Survey Methodology 24:193; for Wilson: Franco, Little, Louis and Slud
+    2019, J. Surv. Stat. Methodol. 7:334), times n/(n-1), which takes the n - 1 of se back, so that
+    one sample per problem gives N = n. At most the number of samples. With p = 0 or 1 the variance
+    says nothing; then N is the number of problems, as if samples of a problem always agreed, and
+    0 of n has an interval of positive width. So it has for a single problem (N = 1).
+    """
+    p, n = min(1.0, max(0.0, share.value)), share.problems
+    spread = p * (1.0 - p)
+    effective = float(n)
+    if spread > 0.0 and n > 1:
+        effective = float(share.samples)
+        if share.stderr > 0.0:
+            effective = min(effective, spread / share.stderr**2 * n / (n - 1))
+    z2 = Z_95**2
+    middle = p + z2 / (2 * effective)
+    half = Z_95 * math.sqrt(spread / effective + z2 / (4 * effective**2))
+    low, high = ((middle + sign * half) / (1 + z2 / effective) for sign in (-1, 1))
+    return max(0.0, min(low, p)), min(1.0, max(high, p))
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Chance that one or more of k samples are correct, from n samples of which c are.
+
+    The unbiased estimator 1 - C(n-c, k) / C(n, k) (Chen et al. 2021, arXiv:2107.03374, eq. 1), in
+    exact integers.
+
+    Raises:
+        DataError: not 1 <= k <= n, or not 0 <= c <= n.
+    """
+    if not (1 <= k <= n and 0 <= c <= n):
+        raise DataError(f"pass@k wants 1 <= k <= n and 0 <= c <= n; got n={n}, c={c}, k={k}.")
+    every = math.comb(n, k)
+    return (every - math.comb(n - c, k)) / every
+
+
+def _is_correct(score: Score) -> float:
+    return float(score.outcome == "correct")
+
+
+def _by_problem(scores: Sequence[Score], value: Callable[[Score], float]) -> list[list[float]]:
+    clusters: defaultdict[str, list[float]] = defaultdict(list)
+    for score in scores:
+        clusters[score.problem].append(value(score))
+    return list(clusters.values())
+
+
+def _share(
+    metric: str,
+    scores: Sequence[Score],
+    value: Callable[[Score], float],
+    *,
+    mean_of_problems: bool = False,
+) -> Estimate:
+    """A share of samples, or of problems that each count alike however many samples they have."""
+    clusters = _by_problem(scores, value)
+    if mean_of_problems:
+        means = [[math.fsum(cluster) / len(cluster)] for cluster in clusters]
+        of_means = ratio(means)
+        share = Ratio(of_means.value, of_means.stderr, of_means.problems, len(scores))
+    else:
+        share = ratio(clusters)
+    return _estimate(metric, share, wilson(share), scores)
+
+
+def _estimate(
+    metric: str, mean: Ratio, interval: tuple[float, float], scores: Sequence[Score]
+) -> Estimate:
+    return Estimate(
+        metric=metric,
+        value=mean.value,
+        stderr=mean.stderr,
+        ci_low=interval[0],
+        ci_high=interval[1],
+        problems=mean.problems,
+        samples=mean.samples,
+        truncated=sum(score.truncated for score in scores) / len(scores),
+    )

@@ -1,0 +1,216 @@
+"""The page of a sweep: axes, cells, exclusions, and what they expand to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, Self
+
+from pydantic import Field, model_validator
+
+from rsft.errors import SpecError
+from rsft.spec.base import Spec
+from rsft.spec.data import DataSpec
+from rsft.spec.evaluation import EvalSpec
+from rsft.spec.model import ModelSpec
+from rsft.spec.train import HARDWARE_FIELDS, TrainSpec
+from rsft.spec.trial import Length, Trial, trial_id
+
+
+class Match(Spec):
+    """Which cells of the grid a rule is about; a field that is None matches every value."""
+
+    model: str | None = None
+    """Label of a base model."""
+    data: str | None = None
+    """Name of a data variant."""
+    steps: int | None = None
+    epochs: int | None = None
+    seed: int | None = None
+
+    def matches(self, model: ModelSpec, data: DataSpec, length: Length, seed: int) -> bool:
+        return (
+            self.model in (None, model.label)
+            and self.data in (None, data.name)
+            and (self.steps is None or length == Length(unit="steps", amount=self.steps))
+            and (self.epochs is None or length == Length(unit="epochs", amount=self.epochs))
+            and self.seed in (None, seed)
+        )
+
+
+class Override(Match):
+    """Other training settings for some cells, such as a smaller learning rate for one base."""
+
+    train: dict[str, Any] = Field(min_length=1)
+    """TrainSpec fields and their values; later overrides win."""
+
+
+class Cell(Spec):
+    """One trial listed by hand, beside or instead of the product of the axes."""
+
+    model: str
+    data: str
+    steps: int | None = Field(default=None, gt=0)
+    epochs: int | None = Field(default=None, gt=0)
+    seed: int = 0
+    train: dict[str, Any] = {}
+    """TrainSpec fields that differ in this cell alone."""
+
+    @property
+    def length(self) -> Length:
+        if self.steps is not None:
+            return Length(unit="steps", amount=self.steps)
+        return Length(unit="epochs", amount=self.epochs or 0)
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        if (self.steps is None) == (self.epochs is None):
+            raise SpecError(
+                f"Cell(model={self.model!r}, data={self.data!r}) needs steps or epochs, and just one "
+                f"of them; got steps={self.steps}, epochs={self.epochs}."
+            )
+        return self
+
+
+class SweepSpec(Spec):
+    """A study: every combination of the axes, plus the cells listed by hand, minus the exclusions."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
+    """Names the folder in the storage and the MLflow experiment."""
+
+    models: tuple[ModelSpec, ...] = Field(min_length=1)
+    data: tuple[DataSpec, ...] = Field(min_length=1)
+
+    lengths_steps: tuple[int, ...] = ()
+    """Training lengths in optimizer steps; each is a run of its own, with its own schedule."""
+
+    lengths_epochs: tuple[int, ...] = ()
+    """Training lengths in passes over the variant's rows (an incomplete last batch is left out)."""
+
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Seeds of the order of rows."""
+
+    cells: tuple[Cell, ...] = ()
+    exclude: tuple[Match, ...] = ()
+    overrides: tuple[Override, ...] = ()
+    train: TrainSpec
+    evaluation: EvalSpec
+
+    @property
+    def lengths(self) -> tuple[Length, ...]:
+        return tuple(Length(unit="steps", amount=n) for n in self.lengths_steps) + tuple(
+            Length(unit="epochs", amount=n) for n in self.lengths_epochs
+        )
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        _unique("models", [model.label for model in self.models], "give one of them another name")
+        _unique("data", [data.name for data in self.data], "give one of them another name")
+        _unique("seeds", list(self.seeds), "remove one of them")
+        _unique("lengths", [length.label for length in self.lengths], "remove one of them")
+        for length in self.lengths:
+            if length.amount < 1:
+                raise SpecError(
+                    f"SweepSpec.lengths_{length.unit} has {length.amount}; a training length is a "
+                    "positive number; remove it or make it positive."
+                )
+        if not self.lengths and not self.cells:
+            raise SpecError(
+                "SweepSpec has no training length; set lengths_steps, lengths_epochs or cells."
+            )
+        for cell in self.cells:
+            _known("cells", "model", cell.model, [model.label for model in self.models])
+            _known("cells", "data", cell.data, [data.name for data in self.data])
+        for rule in (*self.exclude, *self.overrides):
+            where = "overrides" if isinstance(rule, Override) else "exclude"
+            if rule.model is not None:
+                _known(where, "model", rule.model, [model.label for model in self.models])
+            if rule.data is not None:
+                _known(where, "data", rule.data, [data.name for data in self.data])
+        trials = list(self.trials(lambda model: model.source))
+        if not trials:
+            raise SpecError("SweepSpec.exclude leaves no trial; remove one of its rules.")
+        self._check_checkpoint_steps(max(trial.steps for trial in trials))
+        return self
+
+    def _check_checkpoint_steps(self, longest: int) -> None:
+        steps = self.evaluation.checkpoint_steps
+        if isinstance(steps, tuple) and steps and max(steps) > longest:
+            raise SpecError(
+                f"EvalSpec.checkpoint_steps has {max(steps)}, beyond the end of the longest trial "
+                f"({longest} steps); remove it or train longer."
+            )
+
+    def trials(self, base_identity: Callable[[ModelSpec], str]) -> Iterator[Trial]:
+        """Yields every trial once, slowest axis first, so that neighbours share a base model.
+
+        Args:
+            base_identity: what pins a base's weights (a hash or a hub revision), for trial ids.
+
+        Raises:
+            SpecError: an override that TrainSpec refuses, or fewer rows than one batch.
+        """
+        seen: set[str] = set()
+        points = [
+            (model, data, length, seed, {})
+            for model, data, length, seed in product(
+                self.models, self.data, self.lengths, self.seeds
+            )
+        ]
+        models = {model.label: model for model in self.models}
+        variants = {data.name: data for data in self.data}
+        listed = [
+            (models[cell.model], variants[cell.data], cell.length, cell.seed, cell.train)
+            for cell in self.cells
+        ]
+        for model, data, length, seed, own in [*points, *listed]:
+            if any(rule.matches(model, data, length, seed) for rule in self.exclude):
+                continue
+            changes = dict[str, Any]()
+            for override in self.overrides:
+                if override.matches(model, data, length, seed):
+                    changes |= override.train
+            trial = self._trial(model, data, length, seed, changes | own, base_identity(model))
+            if trial.id not in seen:
+                seen.add(trial.id)
+                yield trial
+
+    def _trial(
+        self,
+        model: ModelSpec,
+        data: DataSpec,
+        length: Length,
+        seed: int,
+        changes: dict[str, Any],
+        base_identity: str,
+    ) -> Trial:
+        train = TrainSpec(**(self.train.model_dump() | changes)) if changes else self.train
+        steps = length.steps(data.rows, train.batch_sequences)
+        learned = sorted(changes.keys() - HARDWARE_FIELDS)
+        words = tuple(f"{field}={changes[field]}" for field in learned)
+        return Trial(
+            id=trial_id(model, data, length, steps, seed, train, words, base_identity),
+            model=model,
+            data=data,
+            length=length,
+            steps=steps,
+            seed=seed,
+            train=train,
+            recipe=" ".join(words) or "default",
+            base_identity=base_identity,
+            checkpoint_steps=self.evaluation.steps(steps),
+        )
+
+
+def _unique(field: str, values: list[Any], fix: str) -> None:
+    for value in values:
+        if values.count(value) > 1:
+            raise SpecError(f"SweepSpec.{field} has {value!r} twice; {fix}.")
+
+
+def _known(where: str, axis: str, value: str, allowed: list[str]) -> None:
+    if value not in allowed:
+        raise SpecError(
+            f"SweepSpec.{where} names {axis}={value!r}, which is not on that axis; "
+            f"choose one of: {', '.join(allowed)}."
+        )

@@ -1,0 +1,92 @@
+"""How a trial is trained. Every field changes the weights unless its docstring says otherwise."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from rsft.errors import SpecError
+from rsft.spec.base import Spec
+
+HARDWARE_FIELDS = frozenset(
+    {"workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"}
+)
+"""Fields that say where and how fast, not what is learned; left out of a trial's identity."""
+
+
+class TrainSpec(Spec):
+    """Settings of one optimizer run; defaults are the study's where it states one."""
+
+    learning_rate: float = Field(default=5e-5, gt=0, lt=1)
+    """Peak of the schedule."""
+
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """After warm-up: cosine decay to `min_lr_share`, or constant."""
+
+    warmup_share: float = Field(default=0.1, ge=0, lt=1)
+    """Share of all steps with linear warm-up."""
+
+    min_lr_share: float = Field(default=0.0, ge=0, le=1)
+    """Learning rate at the end, as a share of the peak (cosine only)."""
+
+    batch_sequences: int = Field(default=256, gt=0)
+    """Rows per optimizer step, over all workers and micro-batches."""
+
+    max_tokens: int = Field(default=20_000, gt=8)
+    """Prompt and response together; DataSpec.too_long says what happens above."""
+
+    betas: tuple[float, float] = (0.9, 0.999)
+    """AdamW moments."""
+
+    epsilon: float = Field(default=1e-8, gt=0)
+    weight_decay: float = Field(default=0.01, ge=0)
+
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Global gradient norm above which the gradient is scaled down."""
+
+    precision: Literal["bf16", "fp32"] = "bf16"
+    """bf16 keeps fp32 master weights in DeepSpeed; fp32 is exact and the choice on CPU."""
+
+    shuffle: bool = True
+    """Order of rows from (seed, epoch); False keeps the source's order in every epoch."""
+
+    loss_reduction: Literal["token_mean"] = "token_mean"
+    """Mean over all target tokens of the optimizer step, whatever the micro-batches and workers."""
+
+    workers: int = Field(default=8, gt=0)
+    """Ray Train workers (processes; one GPU each on a GPU cluster). Not part of the identity."""
+
+    device: Literal["gpu", "cpu"] = "gpu"
+    """Where workers run. Not part of the identity."""
+
+    zero_stage: Literal[0, 1, 2, 3] = 3
+    """DeepSpeed ZeRO stage. Not part of the identity."""
+
+    offload: bool = False
+    """ZeRO-3 or ZeRO-2 optimizer states in CPU memory. Not part of the identity."""
+
+    micro_batch_tokens: int = Field(default=40_000, gt=0)
+    """Upper bound of one forward pass, padding included. Not part of the identity."""
+
+    resume_every_steps: int = Field(default=50, gt=0)
+    """Distance of resumable states beside those at checkpoints. Not part of the identity."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.micro_batch_tokens < self.max_tokens:
+            raise SpecError(
+                f"TrainSpec.micro_batch_tokens={self.micro_batch_tokens} is below "
+                f"max_tokens={self.max_tokens}, so the longest row fits in no forward pass; "
+                f"set micro_batch_tokens to {self.max_tokens} or more."
+            )
+        if self.offload and self.zero_stage < 2:
+            raise SpecError(
+                f"TrainSpec.offload needs zero_stage 2 or 3, got {self.zero_stage}; set zero_stage=2."
+            )
+        if self.batch_sequences < self.workers:
+            raise SpecError(
+                f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.workers}, "
+                f"so a worker would have no row; set batch_sequences to {self.workers} or more."
+            )
+        return self

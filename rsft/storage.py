@@ -1,0 +1,179 @@
+"""Atomic reads and writes below one root: a local folder or a bucket URI (pyarrow file systems)."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from rsft.errors import StorageError
+
+
+class Storage:
+    """One root under which a sweep keeps all it knows.
+
+    A file appears whole or not at all: local files are written beside their place and renamed,
+    objects of a bucket are put in one piece.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        """Opens `root`, a path or a URI such as s3://bucket/folder; creates nothing.
+
+        Raises:
+            StorageError: a URI no file system here understands.
+        """
+        self.root = str(root)
+        try:
+            if "://" in self.root:
+                self._fs, self._base = pyarrow.fs.FileSystem.from_uri(self.root)
+            else:
+                self._fs = pyarrow.fs.LocalFileSystem()
+                self._base = self.root = str(Path(self.root).expanduser().absolute())
+        except (pa.ArrowInvalid, OSError) as error:
+            raise StorageError(
+                f"storage {self.root!r} cannot be opened ({error}); give a folder or an s3:// or gs:// URI."
+            ) from None
+        self._base = self._base.rstrip("/")
+
+    @property
+    def is_local(self) -> bool:
+        return isinstance(self._fs, pyarrow.fs.LocalFileSystem)
+
+    def path(self, relative: str = "") -> str:
+        """The full path or URI of something below the root."""
+        return f"{self.root.rstrip('/')}/{relative}" if relative else self.root
+
+    def child(self, relative: str) -> Storage:
+        return Storage(self.path(relative))
+
+    def _at(self, relative: str) -> str:
+        return f"{self._base}/{relative}" if relative else self._base
+
+    def check_writable(self) -> None:
+        """Writes and removes a probe.
+
+        Raises:
+            StorageError: the root cannot be written to.
+        """
+        probe = f".rsft-probe-{uuid.uuid4().hex[:8]}"
+        try:
+            self.write_bytes(probe, b"probe")
+            self.delete(probe)
+        except OSError as error:
+            raise StorageError(
+                f"storage {self.root!r} cannot be written to ({type(error).__name__}: {error}); "
+                "give another place with --storage or RSFT_STORAGE."
+            ) from None
+
+    def exists(self, relative: str) -> bool:
+        kind = self._fs.get_file_info(self._at(relative)).type
+        return bool(kind != pyarrow.fs.FileType.NotFound)
+
+    def list(self, relative: str = "") -> list[str]:
+        """Names directly below a folder, sorted; empty when it does not exist."""
+        selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True)
+        return sorted(info.base_name for info in self._fs.get_file_info(selector))
+
+    def size_bytes(self, relative: str = "") -> int:
+        selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True, recursive=True)
+        return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.is_file)
+
+    def read_bytes(self, relative: str) -> bytes:
+        with self._fs.open_input_stream(self._at(relative)) as source:
+            return bytes(source.read())
+
+    def write_bytes(self, relative: str, content: bytes) -> None:
+        target = self._at(relative)
+        if not self.is_local:
+            with self._fs.open_output_stream(target) as sink:
+                sink.write(content)
+            return
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        part = f"{target}.{uuid.uuid4().hex[:8]}.part"
+        try:
+            with open(part, "wb") as out:
+                out.write(content)
+            os.replace(part, target)
+        except BaseException:
+            if os.path.exists(part):
+                os.remove(part)
+            raise
+
+    def read_text(self, relative: str) -> str:
+        return self.read_bytes(relative).decode("utf-8")
+
+    def write_text(self, relative: str, text: str) -> None:
+        self.write_bytes(relative, text.encode("utf-8"))
+
+    def read_json(self, relative: str) -> Any:
+        return json.loads(self.read_bytes(relative))
+
+    def write_json(self, relative: str, value: Any) -> None:
+        text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False)
+        self.write_text(relative, text + "\n")
+
+    def read_json_or_none(self, relative: str) -> Any:
+        """The JSON value, or None when the file does not exist."""
+        try:
+            return self.read_json(relative)
+        except FileNotFoundError:
+            return None
+
+    def read_lines(self, relative: str) -> list[dict[str, Any]]:
+        """The objects of a JSON-lines file; empty when it does not exist."""
+        try:
+            text = self.read_text(relative)
+        except FileNotFoundError:
+            return []
+        return [json.loads(line) for line in text.splitlines() if line]
+
+    def write_lines(self, relative: str, rows: Sequence[dict[str, Any]]) -> None:
+        self.write_text(relative, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def read_table(self, relative: str) -> pa.Table:
+        return pq.read_table(pa.BufferReader(self.read_bytes(relative)))
+
+    def write_table(self, relative: str, table: pa.Table) -> None:
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        self.write_bytes(relative, sink.getvalue().to_pybytes())
+
+    def delete(self, relative: str) -> None:
+        """Removes a file; no error when it is not there."""
+        if self.exists(relative):
+            self._fs.delete_file(self._at(relative))
+
+    def delete_folder(self, relative: str) -> None:
+        if self.exists(relative):
+            self._fs.delete_dir(self._at(relative))
+
+    def upload_folder(self, local: str | Path, relative: str, *, last: str) -> None:
+        """Copies a local folder into the storage; the file named `last` goes last, as the marker."""
+        files = sorted(p for p in Path(local).rglob("*") if p.is_file())
+        for file in sorted(files, key=lambda p: p.name == last):
+            name = file.relative_to(local).as_posix()
+            self.write_bytes(f"{relative}/{name}", file.read_bytes())
+
+    def local_folder(self, relative: str, cache: str | Path) -> str:
+        """A local path with the folder's files: itself, or a copy below `cache` for a bucket."""
+        if self.is_local:
+            return self._at(relative)
+        target = Path(cache) / relative
+        if not target.exists():
+            part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
+            part.mkdir(parents=True)
+            pyarrow.fs.copy_files(
+                self._at(relative),
+                str(part),
+                source_filesystem=self._fs,
+                destination_filesystem=pyarrow.fs.LocalFileSystem(),
+            )
+            os.replace(part, target)
+        return str(target)

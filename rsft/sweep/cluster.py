@@ -1,0 +1,69 @@
+"""Starts Ray on this machine, or joins the cluster that the sweep was submitted to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+
+LOGICAL_CPUS = 16
+"""What a laptop's Ray is told it has. Ray Data's stages and Tune's drivers each ask for a share of a
+logical CPU and would wait for one another for ever on two; how much really runs at once is our plan's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """What there is to run on."""
+
+    cpus: float
+    """Cores that may be kept busy."""
+    gpus: float
+    local: bool
+    """Started by this process, gone with it."""
+    logs: str
+    """Where Ray's, vLLM's and DeepSpeed's own output goes."""
+
+
+class LazyCluster:
+    """Ray, joined or started when it is first needed: a sweep with nothing open never starts it."""
+
+    def __init__(self, on_start: Callable[[Cluster], None]) -> None:
+        self._on_start = on_start
+        self._cluster: Cluster | None = None
+
+    def __enter__(self) -> LazyCluster:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._cluster is not None:
+            ray.shutdown()
+
+    def get(self) -> Cluster:
+        """The cluster named by RAY_ADDRESS (a job has it set), or one on this machine."""
+        if self._cluster is None:
+            self._cluster = _join_or_start()
+            self._on_start(self._cluster)
+        return self._cluster
+
+
+def _join_or_start() -> Cluster:
+    joined = bool(os.environ.get("RAY_ADDRESS"))
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
+    if joined:
+        context = ray.init(**quiet)
+    else:
+        logical = max(LOGICAL_CPUS, os.cpu_count() or 1)
+        context = ray.init(num_cpus=logical, include_dashboard=False, **quiet)
+    resources = ray.cluster_resources()
+    cores = resources.get("CPU", 1.0) if joined else float(os.cpu_count() or 1)
+    logs = f"{context.address_info['session_dir']}/logs"
+    return Cluster(cores, resources.get("GPU", 0.0), not joined, logs)
+
+
+def remotely(function: Callable[..., Any], environment: dict[str, str], *arguments: Any) -> Any:
+    """Calls a function in a worker process of its own and waits for what it returns."""
+    task = ray.remote(num_cpus=1, runtime_env={"env_vars": environment})(function)
+    return ray.get(task.remote(*arguments))

@@ -1,0 +1,202 @@
+"""Open cells: asked in one task per checkpoint, graded, written, marker last."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import pyarrow as pa
+
+from rsft import layout, provenance
+from rsft.analysis.table import ScoredCell
+from rsft.benchmarks.cards import card
+from rsft.benchmarks.source import problems
+from rsft.canary import Canary
+from rsft.generation.requests import CellRequest, EvalTask
+from rsft.records import Checkpoint, Estimate, Generation, Problem
+from rsft.scoring.estimators import estimates
+from rsft.scoring.grade import grade_all
+from rsft.spec.trial import Trial
+from rsft.storage import Storage
+from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.plan import Cell, Plan
+
+
+def write_problems(plan: Plan) -> None:
+    """Puts the problems of every benchmark into the storage, as they are asked and graded.
+
+    Raises:
+        DataError: a benchmark's rows are not to be had.
+    """
+    for question in plan.questions:
+        path = layout.problems(question.key)
+        if len(plan.storage.read_lines(path)) < question.problems:
+            found = problems(question.card, question.problems)
+            plan.storage.write_lines(path, [asdict(problem) for problem in found])
+
+
+def held_out_questions(plan: Plan) -> frozenset[str]:
+    """Every question of every benchmark of the sweep: what must not be trained on."""
+    return frozenset(
+        row["question"].strip()
+        for question in plan.questions
+        for row in plan.storage.read_lines(layout.problems(question.key))
+    )
+
+
+def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
+    """One job per base with the open cells of all checkpoints that exist, the base's own first."""
+    for label, base in plan.bases.items():
+        trials = [trial for trial in plan.trials if trial.model.label == label]
+        tasks: list[EvalTask] = []
+        seen: set[str] = set()
+        for trial in trials:
+            for step in (0, *trial.checkpoint_steps):
+                cells = [c for c in plan.cells(trial) if c.step == step and c.folder not in seen]
+                seen |= {cell.folder for cell in cells}
+                wanted = [cell for cell in cells if plan.cell_state(cell) != "done"]
+                weights = _weights(plan, trial, step) if wanted else None
+                if weights is None:
+                    continue  # nothing open, or the checkpoint has not landed
+                canary = (
+                    base_canary(plan, trial, engines)
+                    if step == 0
+                    else Canary(**plan.storage.read_json(_marker(trial, step))["canary"])
+                )
+                tasks.append(_task(plan, trial, step, weights, canary, wanted))
+        if tasks:
+            yield AnswerJob(
+                model=trials[0].model, base=base, storage=plan.storage.root, tasks=tuple(tasks)
+            )
+
+
+def _marker(trial: Trial, step: int) -> str:
+    return layout.checkpoint_marker(trial.id, step)
+
+
+def _weights(plan: Plan, trial: Trial, step: int) -> str | None:
+    if step == 0:
+        return plan.bases[trial.model.label].source
+    if not plan.storage.exists(_marker(trial, step)):
+        return None
+    return plan.storage.path(layout.checkpoint(trial.id, step))
+
+
+def base_canary(plan: Plan, trial: Trial, engines: Engines) -> Canary:
+    """The canary of a trial's base, computed once and kept."""
+    path = layout.base_record(plan.base_folder(trial.model))
+    known = plan.storage.read_json_or_none(path)
+    if known is not None:
+        return Canary(**known["canary"])
+    base = plan.bases[trial.model.label]
+    canary = engines.canary(trial.model, base)
+    plan.storage.write_json(path, asdict(base) | {"canary": asdict(canary)})
+    return canary
+
+
+def _task(
+    plan: Plan, trial: Trial, step: int, weights: str, canary: Canary, cells: Sequence[Cell]
+) -> EvalTask:
+    sampling = plan.sweep.evaluation.sampling
+    return EvalTask(
+        owner=plan.owner(trial, step),
+        trial_id=trial.id,
+        step=step,
+        weights=weights,
+        canary=canary,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+        cells=tuple(
+            CellRequest(
+                benchmark=cell.question.card.name,
+                key=cell.question.key,
+                folder=cell.folder,
+                problems=cell.question.problems,
+                samples=cell.question.samples,
+                max_new_tokens=cell.question.max_new_tokens,
+            )
+            for cell in cells
+        ),
+    )
+
+
+def grade_cell(storage_root: str, row: dict[str, Any]) -> dict[str, Any]:
+    """Grades an answered cell and writes its scores, then its marker; returns the marker.
+
+    Runs as a task of its own, off the engines. A grader's fault is counted as an error and leaves the
+    cell failed, with its answers kept.
+    """
+    storage = Storage(storage_root)
+    folder = row["folder"]
+    marker: dict[str, Any] = {
+        name: row[name]
+        for name in (
+            "owner",
+            "trial_id",
+            "step",
+            "benchmark",
+            "key",
+            "problems",
+            "samples",
+            "error",
+        )
+    }
+    marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
+    if not row["error"]:
+        generations = [
+            Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
+        ]
+        known = {p["id"]: Problem(**p) for p in storage.read_lines(layout.problems(row["key"]))}
+        pairs = [(known[generation.problem], generation) for generation in generations]
+        scores = grade_all(pairs, grader=card(row["benchmark"]).grader)
+        storage.write_table(
+            layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
+        )
+        errors = [score.why for score in scores if score.outcome == "error"]
+        marker["answers"], marker["errors"] = len(scores), len(errors)
+        marker["first_error"] = errors[0] if errors else ""
+        marker["response_tokens"] = sum(generation.tokens for generation in generations)
+        marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
+        # What is stored may be more than was asked for this time; the marker says what there is.
+        marker["problems"] = len({score.problem for score in scores})
+        marker["samples"] = len(scores) // max(marker["problems"], 1)
+    marker["graded_at"] = provenance.now()
+    storage.write_json(layout.cell_marker(folder), marker)
+    return marker
+
+
+def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
+    """Every done cell of every trial, the base's step 0 repeated for each trial on it."""
+    found: dict[str, list[Estimate]] = {}
+    for trial in plan.trials:
+        for cell in plan.cells(trial):
+            if cell.folder not in found:
+                found[cell.folder] = _estimates(plan, cell)
+            if found[cell.folder]:
+                yield ScoredCell(
+                    trial=trial,
+                    step=cell.step,
+                    target_tokens=checkpoint(plan, trial, cell.step).target_tokens,
+                    benchmark=cell.question.card.name,
+                    dimension=cell.question.card.dimension,
+                    estimates=found[cell.folder],
+                )
+
+
+def _estimates(plan: Plan, cell: Cell) -> list[Estimate]:
+    if plan.cell_state(cell) != "done":
+        return []
+    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    return [Estimate(**estimate) for estimate in marker["estimates"]]
+
+
+def checkpoint(plan: Plan, trial: Trial, step: int) -> Checkpoint:
+    """The record of a trial's checkpoint; the base's for step 0."""
+    if step == 0:
+        path = plan.bases[trial.model.label].source
+        return Checkpoint(trial_id=trial.id, step=0, path=path)
+    record = plan.storage.read_json(_marker(trial, step))
+    record.pop("canary")
+    return Checkpoint(**record)

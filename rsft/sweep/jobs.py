@@ -1,0 +1,58 @@
+"""What the conductor hands to engines, and which engines there are. Plain values and callables.
+
+`run_sweep` takes an `Engines`; `main` builds the real one, tests build one from plain functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsft.bases import Base
+from rsft.canary import Canary
+from rsft.data.template import Tokenizer
+from rsft.generation.requests import EvalTask
+from rsft.spec.model import ModelSpec
+from rsft.spec.trial import Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainJob:
+    """One trial, ready to be trained."""
+
+    trial: Trial
+    storage: str
+    """Root of the sweep."""
+    prepared: str
+    """Name of the prepared rows."""
+    base: str
+    """Folder or hub id."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerJob:
+    """Checkpoints of one base, ready to be asked."""
+
+    model: ModelSpec
+    base: Base
+    storage: str
+    tasks: tuple[EvalTask, ...]
+
+
+Finish = Callable[[dict[str, Any]], dict[str, Any]]
+"""Turns an answered cell's row into its final row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engines:
+    """Who does the work."""
+
+    tokenizer: Callable[[str, str | None, str | None], Tokenizer]
+    """(source, revision, chat template) -> tokenizer."""
+    train: Callable[[Sequence[TrainJob]], dict[str, str]]
+    """Trains all jobs; returns the error text of each trial that failed."""
+    canary: Callable[[ModelSpec, Base], Canary]
+    """What an untrained base says about the canary's text."""
+    answer: Callable[[AnswerJob, Finish], Iterator[dict[str, Any]]]
+    """Answers all tasks of a job; yields each cell's final row as it is done."""

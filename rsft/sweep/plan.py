@@ -1,0 +1,275 @@
+"""What a sweep consists of, what of it is done, and what the rest will cost. Reads, starts nothing."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from rsft import layout
+from rsft.bases import Base, resolve
+from rsft.benchmarks.cards import Benchmark, card
+from rsft.errors import SpecError
+from rsft.spec.base import content_hash
+from rsft.spec.evaluation import BenchmarkUse, SamplingSpec
+from rsft.spec.model import ModelSpec
+from rsft.spec.sweep import SweepSpec
+from rsft.spec.trial import Trial
+from rsft.storage import Storage
+
+State = Literal["done", "failed", "open"]
+
+WEIGHT_BYTES = 2
+"""Per parameter of an exported checkpoint (bf16)."""
+RESUME_BYTES = 16
+"""Per parameter of a resumable state: fp32 weights, two moments, and the weights in use."""
+GENERATION_BYTES = 1_500
+"""Per answer, compressed, with its score; measured on nano models, more for long traces."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A benchmark as this sweep asks it."""
+
+    card: Benchmark
+    use: BenchmarkUse
+    key: str
+    """Card name and hash of card and sampling; a changed prompt or temperature is another cell."""
+    problems: int
+    samples: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One (weights, step, benchmark) that is computed once; a base's cells serve all its trials."""
+
+    owner: str
+    step: int
+    question: Question
+
+    @property
+    def folder(self) -> str:
+        return layout.cell(self.owner, self.question.key, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A sweep against its storage, at the moment it was made."""
+
+    sweep: SweepSpec
+    storage: Storage
+    trials: tuple[Trial, ...]
+    bases: dict[str, Base]
+    """By model label."""
+    questions: tuple[Question, ...]
+    notes: list[str] = field(default_factory=list)
+    """What a reader should know, such as an unpinned base."""
+
+    def base_folder(self, model: ModelSpec) -> str:
+        """Where the untrained base's own cells lie, relative to the storage root."""
+        facts = [self.bases[model.label].identity, model.chat_template]
+        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
+        return layout.base(f"{slug}__{content_hash(facts)}")
+
+    def owner(self, trial: Trial, step: int) -> str:
+        return self.base_folder(trial.model) if step == 0 else layout.trial(trial.id)
+
+    def cells(self, trial: Trial) -> Iterator[Cell]:
+        """All cells of a trial, step 0 included, in order of steps."""
+        for step in (0, *trial.checkpoint_steps):
+            for question in self.questions:
+                yield Cell(owner=self.owner(trial, step), step=step, question=question)
+
+    def trial_state(self, trial: Trial) -> State:
+        markers = (layout.checkpoint_marker(trial.id, step) for step in trial.checkpoint_steps)
+        if all(self.storage.exists(marker) for marker in markers):
+            return "done"
+        return "failed" if self.storage.exists(layout.failure(trial.id)) else "open"
+
+    def cell_state(self, cell: Cell) -> State:
+        marker = self.storage.read_json_or_none(layout.cell_marker(cell.folder))
+        if marker is None:
+            return "open"
+        if marker["error"] or marker["errors"]:
+            return "failed"
+        enough = (
+            marker["problems"] >= cell.question.problems
+            and marker["samples"] >= cell.question.samples
+        )
+        return "done" if enough else "open"
+
+
+def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
+    """Resolves bases and benchmarks and expands the grid.
+
+    Args:
+        sweep: the page.
+        storage: of the sweep; need not exist.
+        only: glob on trial ids, for running a part.
+
+    Raises:
+        SpecError: an unknown benchmark, or a glob that matches no trial.
+        ModelError: a base that cannot be used.
+    """
+    questions = tuple(
+        _question(use, sweep.evaluation.sampling) for use in sweep.evaluation.benchmarks
+    )
+    bases = {model.label: resolve(model) for model in sweep.models}
+    every = tuple(sweep.trials(lambda model: bases[model.label].identity))
+    trials = tuple(trial for trial in every if fnmatch.fnmatch(trial.id, only))
+    if not trials:
+        raise SpecError(
+            f"--only {only!r} matches none of the {len(every)} trials; see `rsft plan`."
+        )
+    notes = [
+        f"base {label} is not pinned to a revision" for label, b in bases.items() if not b.pinned
+    ]
+    return Plan(sweep, storage, trials, bases, questions, notes)
+
+
+def _question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
+    benchmark = card(use.name)
+    if use.problems is not None and use.problems > benchmark.problems:
+        raise SpecError(
+            f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
+            f"{benchmark.problems}; ask for fewer, or leave `problems` out."
+        )
+    budget = use.max_new_tokens or sampling.max_new_tokens
+    facts = {
+        "card": asdict(benchmark),
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "max_new_tokens": budget,
+    }
+    return Question(
+        card=benchmark,
+        use=use,
+        key=f"{use.name}__{content_hash(facts)}",
+        problems=use.problems or benchmark.problems,
+        samples=use.samples or sampling.samples,
+        max_new_tokens=budget,
+    )
+
+
+def forecast(plan: Plan) -> dict[str, Any]:
+    """Counts and disk of the whole sweep, and what of it is open.
+
+    A cell is a (trial, step, benchmark), step 0 included, as in the table of results; the base's cells
+    are computed once for all trials on it, so `n_generations` counts them once.
+    """
+    asked = sum(question.problems * question.samples for question in plan.questions)
+    checkpoints = sum(len(trial.checkpoint_steps) for trial in plan.trials)
+    used = {trial.model.label: trial.model for trial in plan.trials}
+    generations = asked * (checkpoints + len(used))
+    sizes = {label: base.parameters for label, base in plan.bases.items()}
+    disk: int | None = None
+    if all(sizes[label] is not None for label in used):
+        weights = sum(
+            len(t.checkpoint_steps) * (sizes[t.model.label] or 0) * WEIGHT_BYTES
+            for t in plan.trials
+        )
+        largest = max(sizes[label] or 0 for label in used)
+        disk = weights + largest * RESUME_BYTES + generations * GENERATION_BYTES
+    states = status(plan)
+    return {
+        "sweep": plan.sweep.name,
+        "n_trials": len(plan.trials),
+        "n_steps": sum(trial.steps for trial in plan.trials),
+        "n_checkpoints": checkpoints,
+        "n_cells": sum(1 for trial in plan.trials for _ in plan.cells(trial)),
+        "n_generations": generations,
+        "disk_bytes": disk,
+        "open_trials": states["trials"]["open"] + states["trials"]["failed"],
+        "open_cells": states["cells"]["open"] + states["cells"]["failed"],
+        "notes": plan.notes,
+        "trials": [
+            {
+                "id": trial.id,
+                "base": trial.model.label,
+                "data": trial.data.name,
+                "length": trial.length.label,
+                "steps": trial.steps,
+                "seed": trial.seed,
+                "recipe": trial.recipe,
+                "checkpoint_steps": list(trial.checkpoint_steps),
+                "state": plan.trial_state(trial),
+            }
+            for trial in plan.trials
+        ],
+    }
+
+
+def status(plan: Plan) -> dict[str, Any]:
+    """Counts of done, failed and open trials and cells, and each failure with its next action."""
+    trials: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
+    cells: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
+    failures: list[dict[str, Any]] = []
+    known: dict[str, State] = {}
+    for trial in plan.trials:
+        state = plan.trial_state(trial)
+        trials[state] += 1
+        if state == "failed":
+            record = plan.storage.read_json(layout.failure(trial.id))
+            failures.append({"trial": trial.id, "what": "training", **record})
+        for cell in plan.cells(trial):
+            fresh = cell.folder not in known
+            if fresh:
+                known[cell.folder] = plan.cell_state(cell)
+            cells[known[cell.folder]] += 1
+            if fresh and known[cell.folder] == "failed":
+                failures.append(_cell_failure(plan, trial, cell))
+    return {"trials": trials, "cells": cells, "failures": failures}
+
+
+def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
+    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    what = f"evaluation {cell.question.card.name} step {cell.step}"
+    if marker["error"]:
+        return {"trial": trial.id, "what": what} | classify(marker["error"])
+    return {
+        "trial": trial.id,
+        "what": what,
+        "kind": "grader timeout",
+        "message": f"{marker['errors']} of {marker['answers']} answers could not be graded "
+        f"({marker['first_error']})",
+        "next": "run again: answers are kept, only grading is repeated",
+    }
+
+
+_KINDS: Sequence[tuple[str, str, str]] = (
+    (
+        r"out of memory|OutOfMemory|OOM",
+        "out of memory",
+        "lower micro_batch_tokens or raise zero_stage",
+    ),
+    (r"loss is (nan|inf|-inf)", "bad data", "lower the learning rate, or look at the named rows"),
+    (r"No space left", "disk full", "make space, then run again"),
+    (r"canary", "engine death", "delete the named checkpoint folder, then run again"),
+    (r"DataError", "bad data", "mend the data as the message says, then run again"),
+    (r"NodeDied|node.*(died|lost)|ActorUnavailable|preempt", "lost node", "run again"),
+    (
+        r"EngineDead|EngineCore|WorkerCrashed|ActorDied",
+        "engine death",
+        "run again; see the logs folder",
+    ),
+    (r"KeyboardInterrupt|interrupted", "user stop", "run again"),
+)
+
+
+def classify(message: str) -> dict[str, str]:
+    """A failure's kind, its message on one line, and the one next action."""
+    line = " ".join(message.split())[:500]
+    for pattern, kind, action in _KINDS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return {"kind": kind, "message": line, "next": action}
+    return {"kind": "unknown", "message": line, "next": "see the logs folder, then run again"}
+
+
+def concurrent_trials(trial: Trial, cpus: float, gpus: float) -> int:
+    """Trials of this size that fit into a cluster at once (Tune does not count Train's workers)."""
+    free = gpus if trial.train.device == "gpu" else cpus
+    return max(1, int(free // trial.train.workers))

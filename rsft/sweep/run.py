@@ -1,0 +1,163 @@
+"""A sweep from its page to its report: the page to read first.
+
+`run_sweep` is the whole story, with engines passed in. `main` is what `python sweeps/x.py` calls: it
+builds the real engines, and is the one place where imports stand inside a function, so that planning
+and the whole-house test run where no engine is installed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from rsft import layout, provenance
+from rsft.data.prepare import prepare
+from rsft.errors import StorageError
+from rsft.spec.sweep import SweepSpec
+from rsft.storage import Storage
+from rsft.sweep.evaluate import answer_jobs, grade_cell, held_out_questions, write_problems
+from rsft.sweep.jobs import Engines, TrainJob
+from rsft.sweep.live import Progress
+from rsft.sweep.plan import Plan, classify, make_plan, status
+from rsft.sweep.results import write_results
+from rsft.tracking.tracker import Tracker
+
+
+def run_sweep(
+    sweep: SweepSpec,
+    storage: Storage,
+    engines: Engines,
+    tracker: Tracker,
+    progress: Progress,
+    only: str = "*",
+) -> dict[str, Any]:
+    """Carries a sweep from its page to its report. Safe to call again: what is done is found and kept.
+
+    Args:
+        sweep: the page.
+        storage: of this sweep.
+        engines: who tokenizes, trains and answers.
+        tracker: who watches.
+        progress: what the user sees meanwhile.
+        only: glob on trial ids.
+
+    Returns:
+        The status afterwards (see `plan.status`).
+
+    Raises:
+        RsftError: input that cannot run; raised before anything is trained.
+    """
+    plan = make_plan(sweep, storage, only)
+    claim_storage(sweep, storage)
+    write_problems(plan)
+    jobs = prepare_trials(plan, engines, tracker)
+    begin_tracking(plan, tracker)
+    train(plan, jobs, engines, tracker, progress)
+    evaluate(plan, engines, tracker, progress)
+    return write_results(plan, tracker)
+
+
+def claim_storage(sweep: SweepSpec, storage: Storage) -> None:
+    """Makes the storage this sweep's, or checks that it is.
+
+    Raises:
+        StorageError: it cannot be written to, or holds another sweep.
+    """
+    storage.check_writable()
+    known = storage.read_json_or_none(layout.SWEEP)
+    if known is not None and known["spec"]["name"] != sweep.name:
+        raise StorageError(
+            f"storage {storage.root!r} belongs to sweep {known['spec']['name']!r}, not to {sweep.name!r}; "
+            "give another --storage, or rename the sweep."
+        )
+    resolved = sweep.model_dump(mode="json")
+    if known is None or known["spec"] != resolved:
+        storage.write_json(layout.SWEEP, {"spec": resolved, "provenance": provenance.record()})
+
+
+def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[TrainJob]:
+    """Builds the rows of every trial that is not done; nothing is trained before all of them are good."""
+    held_out = held_out_questions(plan)
+    jobs: list[TrainJob] = []
+    manifests: dict[tuple[str, str, int], dict[str, Any]] = {}
+    for trial in plan.trials:
+        base = plan.bases[trial.model.label]
+        key = (trial.model.label, trial.data.name, trial.train.max_tokens)
+        if plan.trial_state(trial) == "done":
+            continue
+        if key not in manifests:
+            tokenizer = engines.tokenizer(
+                base.source, trial.model.revision, trial.model.chat_template
+            )
+            manifests[key] = prepare(
+                plan.storage, trial.data, tokenizer, trial.train.max_tokens, held_out
+            )
+        manifest = manifests[key]
+        record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
+        plan.storage.write_json(layout.trial_record(trial.id), record)
+        jobs.append(
+            TrainJob(
+                trial=trial,
+                storage=plan.storage.root,
+                prepared=manifest["name"],
+                base=base.source,
+            )
+        )
+    return jobs
+
+
+def begin_tracking(plan: Plan, tracker: Tracker) -> None:
+    """Opens the tracker and tells it of every trial and its data."""
+    tracker.begin(plan.sweep.name, plan.storage.read_json(layout.SWEEP))
+    for trial in plan.trials:
+        tracker.trial(trial)
+        record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
+        if record is not None:
+            manifest = plan.storage.read_json(layout.manifest(record["prepared"]))
+            tracker.dataset(trial.id, manifest["name"], manifest["hash"], manifest["rows_kept"])
+
+
+def train(
+    plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress
+) -> None:
+    """Trains what is open; a trial that fails becomes a row with its reason, and the rest goes on."""
+    if not jobs:
+        return
+    progress.on_rows = tracker.training
+    progress.training([(trial, plan.trial_state(trial)) for trial in plan.trials])
+    started = time.monotonic()
+    progress.say(f"training {len(jobs)} trials, {sum(job.trial.steps for job in jobs)} steps")
+    failed = engines.train(jobs)
+    for job in jobs:
+        trial = job.trial
+        tracker.training(trial.id, plan.storage.read_lines(layout.train_log(trial.id)))
+        if trial.id in failed:
+            plan.storage.write_json(layout.failure(trial.id), classify(failed[trial.id]))
+            tracker.finish_trial(trial.id, "failed")
+        elif plan.trial_state(trial) == "done":
+            plan.storage.delete(layout.failure(trial.id))
+            # The resumable state has served its purpose; every listed checkpoint has landed.
+            plan.storage.delete_folder(layout.resume(trial.id))
+    progress.say(
+        f"trained {len(jobs) - len(failed)} of {len(jobs)} trials in {time.monotonic() - started:.0f} s"
+    )
+
+
+def evaluate(plan: Plan, engines: Engines, tracker: Tracker, progress: Progress) -> None:
+    """Fills the open cells of every checkpoint that exists, the untrained bases included."""
+    sharing: dict[str, list[str]] = {}
+    for trial in plan.trials:
+        for cell in plan.cells(trial):
+            sharing.setdefault(cell.folder, []).append(trial.id)
+    counts = status(plan)["cells"]
+    if counts["done"] == sum(counts.values()):
+        return
+    progress.evaluating(counts["done"], sum(counts.values()))
+    progress.say(f"evaluating {counts['open'] + counts['failed']} cells")
+    started = time.monotonic()
+    root = plan.storage.root
+    for job in answer_jobs(plan, engines):
+        for marker in engines.answer(job, lambda row: grade_cell(root, row)):
+            what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
+            progress.cell_done(what, len(sharing[marker["folder"]]))
+    progress.say(f"evaluated in {time.monotonic() - started:.0f} s")

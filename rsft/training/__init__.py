@@ -1,0 +1,1 @@
+"""Ray Train + DeepSpeed: schedules, settings, the worker loop, resume, export."""
