@@ -85,9 +85,7 @@ def _local(model: ModelSpec, folder: Path) -> Base:
             "save the base's tokenizer there."
         )
     if model.chat_template is None and not _has_chat_template(folder):
-        raise ModelError(
-            f"model folder {str(folder)!r} has no chat template; set ModelSpec.chat_template."
-        )
+        raise ModelError(f"model folder {str(folder)!r} has no chat template; set ModelSpec.chat_template.")
     config = json.loads(config_file.read_text(encoding="utf-8"))
     return Base(
         source=str(folder.resolve()),

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-TEXT = (
-    "Question: 12 + 30 = ? Wait, let me check 7 * 6 as well.\nAnswer: both are 42, so \\boxed{42}."
-)
+TEXT = "Question: 12 + 30 = ? Wait, let me check 7 * 6 as well.\nAnswer: both are 42, so \\boxed{42}."
 """Any text does: its log-probabilities tell one set of weights from another."""
 
 

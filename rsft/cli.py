@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from rsft import layout
 from rsft.errors import SpecError, StorageError
+from rsft.spec.evaluation import EvalSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.plan import Plan, forecast, make_plan, status
@@ -27,9 +28,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 PageArgument = Annotated[Path, typer.Argument(help="A Python page that defines SWEEP.")]
-RootArgument = Annotated[
-    str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")
-]
+RootArgument = Annotated[str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")]
+Device = Literal["cpu", "gpu"]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -60,12 +60,10 @@ def stored_plan(root: str) -> Plan:
     """
     storage = Storage(root)
     if not storage.exists(layout.SWEEP):
-        found = [name for name in storage.list() if storage.exists(f"{name}/{layout.SWEEP}")]
+        found = [name for name in storage.names() if storage.exists(f"{name}/{layout.SWEEP}")]
         if len(found) != 1:
             what = f"holds the sweeps {', '.join(found)}; name one" if found else "holds no sweep"
-            raise StorageError(
-                f"storage {storage.root!r} {what}; it is where `rsft run` put sweep.json."
-            )
+            raise StorageError(f"storage {storage.root!r} {what}; it is where `rsft run` put sweep.json.")
         storage = storage.child(found[0])
     return make_plan(SweepSpec(**storage.read_json(layout.SWEEP)["spec"]), storage)
 
@@ -87,9 +85,7 @@ def plan(page: PageArgument, storage: StorageOption = None, as_json: JsonOption 
 
 def _show_plan(facts: dict[str, Any]) -> None:
     console = Console()
-    table = Table(
-        "trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None
-    )
+    table = Table("trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None)
     for trial in facts["trials"]:
         table.add_row(
             *(str(trial[name]) for name in ("id", "base", "data", "length", "steps", "seed")),
@@ -102,14 +98,10 @@ def _show_plan(facts: dict[str, Any]) -> None:
         f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps, "
         f"{facts['n_checkpoints']} checkpoints, {facts['n_cells']:,} cells, "
         f"{facts['n_generations']:,} generations, "
-        + (
-            f"about {disk / 1e9:,.1f} GB of disk" if disk else "disk unknown (ModelSpec.parameters)"
-        ),
+        + (f"about {disk / 1e9:,.1f} GB of disk" if disk else "disk unknown (ModelSpec.parameters)"),
         highlight=False,
     )
-    console.print(
-        f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False
-    )
+    console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
     for note in facts["notes"]:
         console.print(f"note: {note}", highlight=False)
 
@@ -158,25 +150,23 @@ def evaluate(
     samples: Annotated[int, typer.Option(help="Answers per problem.")] = 1,
     max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
-    device: Annotated[str, typer.Option(help="cpu or gpu.")] = "gpu",
+    max_model_tokens: Annotated[int | None, typer.Option(help="Context of the engine.")] = None,
+    device: Annotated[Device, typer.Option(help="Where the engine runs.")] = "gpu",
     name: Annotated[str, typer.Option(help="Names the folder in the storage.")] = "evaluation",
 ) -> None:
     """Ask any models any benchmarks, without training."""
 
     def action() -> int:
-        from rsft.sweep.standalone import evaluate_models
+        from rsft.sweep.start import evaluate_only
 
-        return evaluate_models(
-            models,
-            benchmarks.split(","),
-            storage_uri=storage,
-            problems=problems,
-            samples=samples,
-            max_new_tokens=max_new_tokens,
-            temperature=temperature,
-            device=device,
-            name=name,
-        )
+        uses = [{"name": benchmark, "problems": problems} for benchmark in benchmarks.split(",") if benchmark]
+        sampling = {
+            "temperature": temperature,
+            "samples": samples,
+            "max_new_tokens": max_new_tokens,
+        }
+        evaluation = EvalSpec(benchmarks=uses, sampling=sampling, max_model_tokens=max_model_tokens)
+        return evaluate_only(models, evaluation, storage, name, device)
 
     raise typer.Exit(guarded(action))
 
@@ -195,9 +185,7 @@ def fetch() -> None:
 
 
 @app.command()
-def ui(
-    root: RootArgument, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000
-) -> None:
+def ui(root: RootArgument, port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000) -> None:
     """Open the MLflow UI on a sweep's own store (this machine only)."""
 
     def action() -> int:

@@ -62,9 +62,7 @@ def install_one_sentence_hook() -> None:
     """
     previous = sys.excepthook
 
-    def hook(
-        kind: type[BaseException], value: BaseException, traceback: TracebackType | None
-    ) -> None:
+    def hook(kind: type[BaseException], value: BaseException, traceback: TracebackType | None) -> None:
         if isinstance(value, RsftError):
             print(f"error: {value}", file=sys.stderr)
             raise SystemExit(EXIT_USER_ERROR)

@@ -76,7 +76,7 @@ class Storage:
         kind = self._fs.get_file_info(self._at(relative)).type
         return bool(kind != pyarrow.fs.FileType.NotFound)
 
-    def list(self, relative: str = "") -> list[str]:
+    def names(self, relative: str = "") -> list[str]:
         """Names directly below a folder, sorted; empty when it does not exist."""
         selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True)
         return sorted(info.base_name for info in self._fs.get_file_info(selector))

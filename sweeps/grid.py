@@ -28,12 +28,8 @@ SWEEP = SweepSpec(
     ),
     data=(
         DataSpec(name="math-cot", source=FileRows(path="data/math-cot-20k.parquet"), rows=20_480),
-        DataSpec(
-            name="math-nocot", source=FileRows(path="data/math-nocot-20k.parquet"), rows=20_480
-        ),
-        DataSpec(
-            name="numina-math", source=FileRows(path="data/numina-math-20k.parquet"), rows=20_480
-        ),
+        DataSpec(name="math-nocot", source=FileRows(path="data/math-nocot-20k.parquet"), rows=20_480),
+        DataSpec(name="numina-math", source=FileRows(path="data/numina-math-20k.parquet"), rows=20_480),
         DataSpec(
             name="countdown-cot",
             source=FileRows(path="data/countdown-cot-20k.parquet"),

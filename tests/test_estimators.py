@@ -17,9 +17,7 @@ from rsft.scoring.estimators import estimates, pass_at_k, ratio, wilson
 METRICS = ["accuracy", "accuracy_finished", "truncated", "no_answer", "response_tokens"]
 
 
-def score(
-    problem: str, outcome: Outcome, *, sample: int = 0, tokens: int = 10, cut: bool = False
-) -> Score:
+def score(problem: str, outcome: Outcome, *, sample: int = 0, tokens: int = 10, cut: bool = False) -> Score:
     return Score(
         problem=problem,
         sample=sample,
@@ -92,7 +90,7 @@ def test_a_correct_answer_that_hit_the_limit_is_not_among_the_finished() -> None
 
 def test_accuracy_of_finished_samples_is_absent_when_all_were_cut() -> None:
     names = [estimate.metric for estimate in estimates([score("a", "truncated")])]
-    assert names == [metric for metric in METRICS if metric != "accuracy_finished"]
+    assert names == METRICS
 
 
 def test_shares_of_truncated_and_unread_samples() -> None:
@@ -100,9 +98,7 @@ def test_shares_of_truncated_and_unread_samples() -> None:
         [score("a", "truncated"), score("b", "no_answer"), score("c", "wrong"), score("d", "wrong")]
     )
     assert found["truncated"].value == found["no_answer"].value == 0.25
-    assert {estimate.truncated for name, estimate in found.items() if "finished" not in name} == {
-        0.25
-    }
+    assert {estimate.truncated for name, estimate in found.items() if "finished" not in name} == {0.25}
 
 
 def test_errors_are_left_out_everywhere() -> None:
@@ -137,9 +133,7 @@ def test_none_of_n_has_an_interval_of_positive_width() -> None:
 
 
 def test_samples_count_as_independent_when_problems_do_not_differ() -> None:
-    scores = [
-        score(f"p{i}", "correct" if j else "wrong", sample=j) for i in range(10) for j in (0, 1)
-    ]
+    scores = [score(f"p{i}", "correct" if j else "wrong", sample=j) for i in range(10) for j in (0, 1)]
     found = by_name(scores)["accuracy"]
     assert found.stderr == 0.0
     twenty = by_name(singles(10, 20))["accuracy"]

@@ -78,9 +78,7 @@ def test_an_endless_answer_is_wrong_without_being_parsed() -> None:
         ("", None),
     ],
 )
-def test_only_plain_arithmetic_reaches_the_countdown_scorer(
-    answer: str, expression: str | None
-) -> None:
+def test_only_plain_arithmetic_reaches_the_countdown_scorer(answer: str, expression: str | None) -> None:
     found = countdown_expression(answer)
     assert (found and found.split()) == (expression and expression.split())
 

@@ -95,9 +95,7 @@ def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
 
 
 PLAIN = st.text(st.characters(exclude_characters="\\{}$<", exclude_categories=["Cs"]), max_size=20)
-BALANCED = st.recursive(
-    PLAIN, lambda inner: st.tuples(inner, inner).map(lambda p: f"{p[0]}{{{p[1]}}}")
-)
+BALANCED = st.recursive(PLAIN, lambda inner: st.tuples(inner, inner).map(lambda p: f"{p[0]}{{{p[1]}}}"))
 
 
 @given(st.text(max_size=200))

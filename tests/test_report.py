@@ -43,9 +43,7 @@ def _score(gain: float, start: float, progress: float) -> float:
     return min(0.97, max(0.02, start + dip + gain * math.pow(progress, 0.7)))
 
 
-def _rows(
-    axes: dict[str, Any], step: int, benchmark: str, chance: random.Random
-) -> list[dict[str, Any]]:
+def _rows(axes: dict[str, Any], step: int, benchmark: str, chance: random.Random) -> list[dict[str, Any]]:
     dimension, start, gain = BENCHMARKS[benchmark]
     progress = step / STEPS[axes["length"]][-1]
     long = axes["data"] == "long-cot"
@@ -137,9 +135,7 @@ def made_up_facts(cells: pd.DataFrame | None = None, **changes: Any) -> ReportFa
                 "rows_kept": 3964,
                 "dropped": {"too long": 36, "contaminated": 0},
                 "target_tokens": {"p50": 181, "p95": 402},
-                "sample": [
-                    {"prompt": "What is 3 + 4?", "target": "<think>3 + 4</think> \\boxed{7}"}
-                ],
+                "sample": [{"prompt": "What is 3 + 4?", "target": "<think>3 + 4</think> \\boxed{7}"}],
             }
         },
     )
@@ -278,9 +274,7 @@ def test_numbers_carry_their_errors_and_dashes_stand_for_nothing() -> None:
         (0.90, math.nan, "same"),  # no error, no verdict
     ],
 )
-def test_a_change_is_marked_beyond_two_combined_errors(
-    after: float, stderr: float, expected: str
-) -> None:
+def test_a_change_is_marked_beyond_two_combined_errors(after: float, stderr: float, expected: str) -> None:
     assert tables.direction(_estimate(0.30, 0.04), _estimate(after, stderr)) == expected
 
 
@@ -394,9 +388,7 @@ def test_text_from_data_stays_text(tmp_path: Path) -> None:
         cells,
         status=status,
         sweep={"spec": {"name": HOSTILE}, "provenance": {"commit": HOSTILE}},
-        certificates={
-            HOSTILE: {HOSTILE: HOSTILE, "sample": [{"prompt": HOSTILE, "target": HOSTILE}]}
-        },
+        certificates={HOSTILE: {HOSTILE: HOSTILE, "sample": [{"prompt": HOSTILE, "target": HOSTILE}]}},
     )
     text = written(tmp_path, facts)
     assert "script" not in Page(text).tags

@@ -196,9 +196,7 @@ def client(root: Path) -> Any:
 
 def run_of(root: Path, trial: Trial, sweep: str = "study") -> Any:
     experiment = client(root).get_experiment_by_name(sweep)
-    (run,) = client(root).search_runs(
-        [experiment.experiment_id], f"tags.`{names.TRIAL_TAG}` = '{trial.id}'"
-    )
+    (run,) = client(root).search_runs([experiment.experiment_id], f"tags.`{names.TRIAL_TAG}` = '{trial.id}'")
     return run
 
 
@@ -298,9 +296,7 @@ def test_trials_are_found_by_every_axis_and_carry_their_settings(root: Path, htm
         "tags.base = 'nano-3m' and tags.data = 'countdown-answer' and tags.length = '12st'"
         " and tags.length_steps = '12' and tags.seed = '0' and params.learning_rate = '0.001'",
     )
-    (parent,) = client(root).search_runs(
-        [tracker.experiment_id], f"tags.`{names.KIND_TAG}` = 'sweep'"
-    )
+    (parent,) = client(root).search_runs([tracker.experiment_id], f"tags.`{names.KIND_TAG}` = 'sweep'")
 
     assert [run.info.run_name for run in found] == ["nano-3m countdown-answer 12st s0"]
     assert found[0].data.tags["mlflow.parentRunId"] == parent.info.run_id
@@ -321,9 +317,7 @@ def test_checkpoints_are_found_by_their_metrics(root: Path) -> None:
         for benchmark in ("gcd", "countdown"):
             tracker.cell(trial.id, checkpoint(trial, step), benchmark, estimates(accuracy))
 
-    dips = client(root).search_logged_models(
-        [tracker.experiment_id], "metrics.`eval/gcd/accuracy` < 0.3"
-    )
+    dips = client(root).search_logged_models([tracker.experiment_id], "metrics.`eval/gcd/accuracy` < 0.3")
 
     assert [(model.params["step"], model.params["path"]) for model in dips] == [("6", "/weights/6")]
     assert dips[0].source_run_id == run_of(root, trial).info.run_id
@@ -337,9 +331,7 @@ def test_checkpoints_are_found_by_their_metrics(root: Path) -> None:
 @pytest.mark.parametrize(
     ("state", "status"), [("done", "FINISHED"), ("failed", "FAILED"), ("open", "KILLED")]
 )
-def test_an_ended_trial_runs_again_when_training_goes_on(
-    root: Path, state: Any, status: str
-) -> None:
+def test_an_ended_trial_runs_again_when_training_goes_on(root: Path, state: Any, status: str) -> None:
     trial = trials()[0]
     tracker = begun(root)
     tracker.trial(trial)

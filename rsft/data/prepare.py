@@ -126,9 +126,7 @@ def prepare(
 
 def _tokens(row: Row, tokenizer: Tokenizer) -> Tokens:
     if not row.response.strip():
-        raise DataError(
-            f"row {row.id} has an empty response, so nothing of it would be trained on."
-        )
+        raise DataError(f"row {row.id} has an empty response, so nothing of it would be trained on.")
     return Tokens(row.id, prompt_ids(tokenizer, row.messages), target_ids(tokenizer, row.response))
 
 

@@ -56,17 +56,13 @@ def rows(data: DataSpec, held_out: frozenset[str], tally: Tally) -> Iterator[Row
         yield from islice(_stored(data, source, held_out, tally), data.rows)
 
 
-def _generated(
-    source: GeneratedRows, held_out: frozenset[str], tally: Tally, wanted: int
-) -> Iterator[Row]:
+def _generated(source: GeneratedRows, held_out: frozenset[str], tally: Tally, wanted: int) -> Iterator[Row]:
     import reasoning_gym  # seconds to import; only those who build rows wait for it
 
     card = CARDS[source.task]
     assert isinstance(card.source, GeneratedProblems)
     first = item_seeds("training", source.seed, BLOCK).start
-    items = reasoning_gym.create_dataset(
-        card.source.task, size=BLOCK, seed=first, **card.source.config
-    )
+    items = reasoning_gym.create_dataset(card.source.task, size=BLOCK, seed=first, **card.source.config)
     work = WORKED[source.task]
     for index in range(min(BLOCK, 20 * wanted)):
         item = items[index]
@@ -142,8 +138,7 @@ def _records(source: HubRows | FileRows) -> Iterator[dict[str, Any]]:
             raise DataError(f"data file {source.path!r} does not exist; correct FileRows.path.")
         if path.suffix not in _LOADERS:
             raise DataError(
-                f"data file {source.path!r} ends in {path.suffix!r}; "
-                f"readable are {', '.join(_LOADERS)}."
+                f"data file {source.path!r} ends in {path.suffix!r}; readable are {', '.join(_LOADERS)}."
             )
         yield from datasets.load_dataset(
             _LOADERS[path.suffix], data_files=str(path), split="train", streaming=True

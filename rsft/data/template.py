@@ -27,9 +27,7 @@ def load_tokenizer(source: str, revision: str | None, chat_template: str | None)
     from transformers import AutoTokenizer  # loads torch where that is installed
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            source, revision=revision, trust_remote_code=False
-        )
+        tokenizer = AutoTokenizer.from_pretrained(source, revision=revision, trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the tokenizer of {source!r} cannot be loaded ({str(error).splitlines()[0][:200]}); "
@@ -38,9 +36,7 @@ def load_tokenizer(source: str, revision: str | None, chat_template: str | None)
     if chat_template is not None:
         tokenizer.chat_template = chat_template
     if not tokenizer.chat_template:
-        raise ModelError(
-            f"the tokenizer of {source!r} has no chat template; set ModelSpec.chat_template."
-        )
+        raise ModelError(f"the tokenizer of {source!r} has no chat template; set ModelSpec.chat_template.")
     if tokenizer.eos_token_id is None:
         raise ModelError(f"the tokenizer of {source!r} has no end marker (eos_token); set one.")
     return tokenizer
@@ -65,9 +61,7 @@ def target_ids(tokenizer: Tokenizer, response: str) -> list[int]:
 def tokenizer_hash(tokenizer: Tokenizer) -> str:
     """Digest of vocabulary, merges and chat template: equal hashes render equal ids."""
     backend = getattr(tokenizer, "backend_tokenizer", None)
-    if backend is not None:
-        facts = backend.to_str()
-    else:  # a slow tokenizer: its vocabulary file
-        facts = Path(tokenizer.vocab_file).read_bytes().hex()
+    # A slow tokenizer has no backend; its vocabulary file says as much.
+    facts = Path(tokenizer.vocab_file).read_bytes().hex() if backend is None else backend.to_str()
     text = "\0".join((facts, str(tokenizer.chat_template), str(tokenizer.eos_token)))
     return hashlib.sha256(text.encode()).hexdigest()[:12]

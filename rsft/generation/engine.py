@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from vllm import LLM, SamplingParams, TokensPrompt
@@ -100,7 +100,7 @@ class Engine:
     def answer(
         self,
         task: EvalTask,
-        problems: dict[str, Sequence[Problem]],
+        problems: Mapping[str, Sequence[Problem]],
         have: dict[str, set[tuple[str, int]]],
     ) -> dict[str, list[Generation]]:
         """All samples of all benchmarks of a checkpoint, submitted at once.
@@ -133,9 +133,7 @@ class Engine:
                     prompts.append(TokensPrompt(prompt_token_ids=ids))
                     parameters.append(self._sampling(task, seed, budget))
         outputs = self._llm.generate(prompts, parameters, use_tqdm=False) if prompts else []
-        for (cell, problem, sample, seed, prompt_tokens), output in zip(
-            asked, outputs, strict=True
-        ):
+        for (cell, problem, sample, seed, prompt_tokens), output in zip(asked, outputs, strict=True):
             answer = output.outputs[0]
             found[cell.key].append(
                 Generation(

@@ -116,6 +116,7 @@ def answer_all(
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # its files below the session's logs keep all
 
     def finish_batch(batch: Batch) -> Batch:
         done = [json.dumps(finish(json.loads(text))) for text in batch["cell"]]

@@ -90,9 +90,7 @@ def document(seed: int, index: int) -> str:
     worked, answer = _worked(kind, item, rng)
     question = item["question"].strip()
     if rng.random() < CHAT_SHARE:
-        think = (
-            f"{THINK}\n{worked}\n{END_THINK}\n\n" if worked and rng.random() < THINK_SHARE else ""
-        )
+        think = f"{THINK}\n{worked}\n{END_THINK}\n\n" if worked and rng.random() < THINK_SHARE else ""
         return chat(CARDS[kind].prompt(question), f"{think}\\boxed{{{answer}}}")
     if worked and rng.random() < 0.5:
         return f"Question: {question}\nSolution: {worked}\nAnswer: {answer}"

@@ -1,6 +1,7 @@
-"""Pretrains a nano base: `python -m rsft.nano.recipe nano-1m --output DIR`.
+"""Pretrains a nano base: `python -m rsft.nano.recipe nano-1m DIR`.
 
-One process, one thread, float32, AdamW, a warm-up-stable-decay schedule. The result is an ordinary Qwen3 folder in bf16 safetensors.
+One process, one thread, float32, AdamW, a warm-up-stable-decay schedule. The result is an ordinary
+Qwen3 folder in bf16 safetensors.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The nano tokenizer: byte-level BPE, each digit a token of its own, chat and think markers as single tokens."""
+"""The nano tokenizer: byte-level BPE, each digit a token, chat and think markers as single tokens."""
 
 from __future__ import annotations
 
@@ -28,9 +28,7 @@ def train_tokenizer(seed: int, corpus_documents: int = 20_000) -> PreTrainedToke
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             # Words and digits keep their leading space, as in GPT-2; each digit is a token of its own.
-            pre_tokenizers.Split(
-                Regex(r"\n| ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]| +"), behavior="isolated"
-            ),
+            pre_tokenizers.Split(Regex(r"\n| ?[A-Za-z]+| ?[0-9]| ?[^\sA-Za-z0-9]| +"), behavior="isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )

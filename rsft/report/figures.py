@@ -62,9 +62,7 @@ def truncation_figure(results: Results) -> Drawing | None:
         )
     ]
     said = f"Benchmarks where more than {SHOWN_TRUNCATION:.0%} of answers were cut at some step."
-    return _small_panels(
-        results, names, "truncated", 100, "cut (%)", "Answers cut at the token limit", said
-    )
+    return _small_panels(results, names, "truncated", 100, "cut (%)", "Answers cut at the token limit", said)
 
 
 def length_figure(results: Results) -> Drawing | None:
@@ -94,9 +92,7 @@ def _small_panels(
     file = file_name(metric.replace("_", "-"), set())
     with drawn_as(file, **SMALL):
         tops_in = [0.5, *[0.28] * (bands - 1)] * len(results.bases)
-        figure, grid = panel_grid(
-            tops_in, SMALL_PER_ROW, panel_in=0.9, head_in=look.legend_in, narrow=True
-        )
+        figure, grid = panel_grid(tops_in, SMALL_PER_ROW, panel_in=0.9, head_in=look.legend_in, narrow=True)
         for i, base in enumerate(results.bases):
             for j, panel in enumerate(panel for row in grid[i * bands :][:bands] for panel in row):
                 if j >= len(shown):
@@ -114,9 +110,7 @@ def _small_panels(
     return Drawing(file=file, title=title, caption=caption, svg=text)
 
 
-def loss_figure(
-    results: Results, training: Mapping[str, Sequence[Mapping[str, Any]]]
-) -> Drawing | None:
+def loss_figure(results: Results, training: Mapping[str, Sequence[Mapping[str, Any]]]) -> Drawing | None:
     """Training loss of each trial (rows of train.jsonl), one panel per base."""
     logs = {trial: points for trial, rows in training.items() if (points := loss_points(rows))}
     if not logs:

@@ -69,22 +69,18 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     drawn = {drawing.file: drawing for drawing in drawings if drawing}
     page = render(facts, results, scores, list(drawn.values())[len(scores) :])
 
-    for old in storage.list(FIGURES):
+    for old in storage.names(FIGURES):
         if old.endswith(".svg") and old not in drawn:
             storage.delete(f"{FIGURES}/{old}")
     for file, drawing in drawn.items():
         storage.write_text(f"{FIGURES}/{file}", drawing.svg)
-    storage.write_text(
-        f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n")
-    )
+    storage.write_text(f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n"))
     storage.write_text(f"{TABLES}/cells.md", markdown(pivot(results)))
     storage.write_text(INDEX, page)
     return storage.path(INDEX)
 
 
-def render(
-    facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]
-) -> str:
+def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]) -> str:
     """The page as HTML; every text that comes from data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -138,11 +134,7 @@ def headline(status: Mapping[str, Any]) -> str:
     said = [
         f"{' and '.join(parts)} {state}"
         for state in ("failed", "open")
-        if (
-            parts := [
-                _many(c[state], n) for c, n in ((trials, "trial"), (cells, "cell")) if c[state]
-            ]
-        )
+        if (parts := [_many(c[state], n) for c, n in ((trials, "trial"), (cells, "cell")) if c[state]])
     ]
     if not trials["failed"] and not cells["failed"]:
         said.insert(0, "nothing failed")

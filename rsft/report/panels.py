@@ -118,9 +118,7 @@ def panel_grid(
     for top in tops_in:
         floor = (height - used - top - panel_in) / height
         size = ((across - gap) / WIDE_IN, panel_in / height)
-        rows.append(
-            [figure.add_axes(((left + j * across) / WIDE_IN, floor, *size)) for j in range(columns)]
-        )
+        rows.append([figure.add_axes(((left + j * across) / WIDE_IN, floor, *size)) for j in range(columns)])
         used += top + panel_in + bottom
     return figure, rows
 

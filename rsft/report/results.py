@@ -83,9 +83,7 @@ def tidy(cells: pd.DataFrame) -> pd.DataFrame:
     """
     missing = [column for column in COLUMNS if column not in cells.columns]
     if missing and len(cells):
-        raise DataError(
-            f"the table of cells lacks {', '.join(missing)}; write it again with `rsft report`."
-        )
+        raise DataError(f"the table of cells lacks {', '.join(missing)}; write it again with `rsft report`.")
     frame = cells.reindex(columns=list(COLUMNS))
     return frame.drop_duplicates(["trial", "step", "benchmark", "metric"], keep="last")
 

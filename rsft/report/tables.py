@@ -91,9 +91,7 @@ def _scale(results: Results, base: str, benchmark: str) -> tuple[float, float]:
     return (min(everyone), max(everyone)) if everyone else (0.0, 1.0)
 
 
-def _cell(
-    results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float, float]
-) -> GridCell | None:
+def _cell(results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float, float]) -> GridCell | None:
     series = results.of(axes.trial, benchmark)
     if not series:
         return None

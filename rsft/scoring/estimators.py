@@ -38,8 +38,8 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     without an answer that could be read; `response_tokens`, the mean length in tokens.
 
     Samples whose outcome is `error` are left out of everything; whoever reports counts them apart.
-    A metric without any sample behind it (`accuracy_finished` when all were cut) is left out of the
-    list. Where there is one problem, `stderr` is nan.
+    A metric without any sample behind it (`accuracy_finished` when all were cut) is nan over 0
+    samples. Where there is one problem, `stderr` is nan.
 
     Args:
         scores: of one checkpoint on one benchmark, any order.
@@ -53,8 +53,9 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
         return []
     finished = [score for score in graded if not score.truncated]
     found = [_share("accuracy", graded, _is_correct, mean_of_problems=True)]
-    if finished:
-        found.append(_share("accuracy_finished", finished, _is_correct))
+    found.append(
+        _share("accuracy_finished", finished, _is_correct) if finished else _nothing("accuracy_finished")
+    )
     found.append(_share("truncated", graded, lambda score: float(score.truncated)))
     found.append(_share("no_answer", graded, lambda score: float(score.outcome == "no_answer")))
     tokens = ratio(_by_problem(graded, lambda score: float(score.tokens)))
@@ -162,9 +163,22 @@ def _share(
     return _estimate(metric, share, wilson(share), scores)
 
 
-def _estimate(
-    metric: str, mean: Ratio, interval: tuple[float, float], scores: Sequence[Score]
-) -> Estimate:
+def _nothing(metric: str) -> Estimate:
+    """A metric with no sample behind it."""
+    nan = math.nan
+    return Estimate(
+        metric=metric,
+        value=nan,
+        stderr=nan,
+        ci_low=nan,
+        ci_high=nan,
+        problems=0,
+        samples=0,
+        truncated=nan,
+    )
+
+
+def _estimate(metric: str, mean: Ratio, interval: tuple[float, float], scores: Sequence[Score]) -> Estimate:
     return Estimate(
         metric=metric,
         value=mean.value,

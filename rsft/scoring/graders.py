@@ -58,14 +58,13 @@ def grade_math(answer: str, gold: str) -> float:
     return float(verify(parsed_gold, parsed, timeout_seconds=None))
 
 
-def grade_reasoning_gym(
-    answer: str, entry: dict[str, Any], task: str, config: dict[str, Any]
-) -> float:
+def grade_reasoning_gym(answer: str, entry: dict[str, Any], task: str, config: dict[str, Any]) -> float:
     r"""The score that the task's own `score_answer` gives, in [0, 1]; correct is 1.0 and no less.
 
     The answer is tried as written and without LaTeX dress (`\text{abc}`, `\$`, `1,000`), because
     most scorers compare strings; the better score counts. Answers to countdown must be arithmetic,
-    see `countdown_expression`; anything else is 0.0 and never reaches the scorer.
+    see `countdown_expression`; anything else is 0.0 and never reaches the scorer. Quirks of the
+    package stay as they are: its gsm_symbolic scorer does not see a leading minus.
 
     Args:
         answer: what was read in the response.

@@ -8,16 +8,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from rsft.boxed import last_boxed, trimmed
+
 _STATED_CHARACTERS = 2_000
 """How far behind "The answer is" we look; bounds the work for a text without line ends."""
 
-_TOKEN = re.compile(
-    r"(?P<box>\\(?:boxed|fbox)\s*\{)"
-    r"|(?P<bare>\\(?:boxed|fbox)[ \t]+(?=[^\s{}$]))"
-    # A double backslash is a line break of LaTeX, unless a model escaped its box twice (\\boxed{}).
-    r"|\\\\(?!boxed|fbox)|\\[{}]"
-    r"|(?P<open>\{)|(?P<close>\})"
-)
 _MARKER = re.compile(
     r"\banswers?\b[*_ \t]{0,8}(?:is\b|are\b|:|=)[*_ \t:]{0,8}\s{0,8}|####[ \t]{0,8}", re.IGNORECASE
 )
@@ -40,9 +35,7 @@ NOTHING = Reading(None, None)
 """The reading of a response without an answer."""
 
 
-def read_answer(
-    text: str, *, think_open: str = "<think>", think_close: str = "</think>"
-) -> Reading:
+def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "</think>") -> Reading:
     r"""Reads the final answer of a response.
 
     Thinking is set aside first. In the rest the last box wins (`\boxed{X}`, `\boxed X`, `\fbox{X}`;
@@ -62,48 +55,11 @@ def read_answer(
     if text.rfind(think_open) > start:
         return NOTHING
     part = text if start < 0 else text[start + len(think_close) :]
-    if boxed := _last_boxed(part):
+    if boxed := last_boxed(part):
         return Reading(boxed, "last boxed")
     if stated := _last_stated(part):
         return Reading(stated, "stated answer")
     return NOTHING
-
-
-def _last_boxed(text: str) -> str | None:
-    r"""Content of the box that opens last among those that close and are not empty.
-
-    One pass with a stack of open braces, so that a box which never closes
-    (`\boxed{3 ... \boxed{4}`) hides neither the boxes before it nor those after it.
-    """
-    found, found_at = None, -1
-    braces: list[int] = []  # where the content of an open box starts; -1 for any other brace
-    position = 0
-    while token := _TOKEN.search(text, position):
-        position = token.end()
-        start, end = -1, -1
-        if token["box"]:
-            braces.append(position)
-        elif token["open"]:
-            braces.append(-1)
-        elif token["close"] and braces:
-            start, end = braces.pop(), token.start()
-        elif token["bare"]:
-            start, position = position, _bare_end(text, position)
-            end = start + len(text[start:position].rstrip(".,;:"))
-        if start > found_at and (content := _trimmed(text[start:end])):
-            found, found_at = content, start
-    return found
-
-
-def _bare_end(text: str, start: int) -> int:
-    r"""Where the X of `\boxed X` ends: at white space, a dollar or a brace not opened in X."""
-    depth = 0
-    for position in range(start, len(text)):
-        character = text[position]
-        depth += (character == "{") - (character == "}")
-        if depth < 0 or character in "$\n" or (depth == 0 and character.isspace()):
-            return position
-    return len(text)
 
 
 def _last_stated(text: str) -> str | None:
@@ -115,15 +71,6 @@ def _last_stated(text: str) -> str | None:
         else:
             stop = _SENTENCE_END.search(rest)
             stated = (rest[: stop.start()] if stop else rest).strip(" \t*_")
-        if content := _trimmed(stated):
+        if content := trimmed(stated):
             return content
     return None
-
-
-def _trimmed(answer: str) -> str:
-    r"""Without surrounding white space and dollars; the dollar of a final `\$` stays."""
-    answer = answer.strip().lstrip("$")
-    bare = answer.rstrip("$")
-    if bare.endswith("\\") and bare != answer:
-        bare += "$"
-    return bare.strip()

@@ -53,7 +53,7 @@ class Cell(Spec):
     steps: int | None = Field(default=None, gt=0)
     epochs: int | None = Field(default=None, gt=0)
     seed: int = 0
-    train: dict[str, Any] = {}
+    train: dict[str, Any] = Field(default_factory=dict)
     """TrainSpec fields that differ in this cell alone."""
 
     @property
@@ -115,9 +115,7 @@ class SweepSpec(Spec):
                     "positive number; remove it or make it positive."
                 )
         if not self.lengths and not self.cells:
-            raise SpecError(
-                "SweepSpec has no training length; set lengths_steps, lengths_epochs or cells."
-            )
+            raise SpecError("SweepSpec has no training length; set lengths_steps, lengths_epochs or cells.")
         for cell in self.cells:
             _known("cells", "model", cell.model, [model.label for model in self.models])
             _known("cells", "data", cell.data, [data.name for data in self.data])
@@ -151,11 +149,9 @@ class SweepSpec(Spec):
             SpecError: an override that TrainSpec refuses, or fewer rows than one batch.
         """
         seen: set[str] = set()
-        points = [
+        points: list[tuple[ModelSpec, DataSpec, Length, int, dict[str, Any]]] = [
             (model, data, length, seed, {})
-            for model, data, length, seed in product(
-                self.models, self.data, self.lengths, self.seeds
-            )
+            for model, data, length, seed in product(self.models, self.data, self.lengths, self.seeds)
         ]
         models = {model.label: model for model in self.models}
         variants = {data.name: data for data in self.data}

@@ -20,20 +20,20 @@ from rsft.scoring.grade import grade_all
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
-from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.plan import Cell, Plan, Question
 
 
-def write_problems(plan: Plan) -> None:
+def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
     """Puts the problems of every benchmark into the storage, as they are asked and graded.
 
     Raises:
         DataError: a benchmark's rows are not to be had.
     """
-    for question in plan.questions:
+    for question in questions:
         path = layout.problems(question.key)
-        if len(plan.storage.read_lines(path)) < question.problems:
+        if len(storage.read_lines(path)) < question.problems:
             found = problems(question.card, question.problems)
-            plan.storage.write_lines(path, [asdict(problem) for problem in found])
+            storage.write_lines(path, [asdict(problem) for problem in found])
 
 
 def held_out_questions(plan: Plan) -> frozenset[str]:
@@ -66,9 +66,7 @@ def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
                 )
                 tasks.append(_task(plan, trial, step, weights, canary, wanted))
         if tasks:
-            yield AnswerJob(
-                model=trials[0].model, base=base, storage=plan.storage.root, tasks=tuple(tasks)
-            )
+            yield AnswerJob(model=trials[0].model, base=base, storage=plan.storage.root, tasks=tuple(tasks))
 
 
 def _marker(trial: Trial, step: int) -> str:
@@ -145,15 +143,11 @@ def grade_cell(storage_root: str, row: dict[str, Any]) -> dict[str, Any]:
     }
     marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
     if not row["error"]:
-        generations = [
-            Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
-        ]
+        generations = [Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()]
         known = {p["id"]: Problem(**p) for p in storage.read_lines(layout.problems(row["key"]))}
         pairs = [(known[generation.problem], generation) for generation in generations]
         scores = grade_all(pairs, grader=card(row["benchmark"]).grader)
-        storage.write_table(
-            layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
-        )
+        storage.write_table(layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores]))
         errors = [score.why for score in scores if score.outcome == "error"]
         marker["answers"], marker["errors"] = len(scores), len(errors)
         marker["first_error"] = errors[0] if errors else ""

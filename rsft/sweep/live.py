@@ -110,9 +110,7 @@ class Progress:
     def cell_done(self, what: str, count: int) -> None:
         """`count` cells of the table got their scores."""
         self._cells.done += count
-        self._line(
-            f"{what} · {self._cells.done}/{self._cells.total} cells · {self._cells.left()} left"
-        )
+        self._line(f"{what} · {self._cells.done}/{self._cells.total} cells · {self._cells.left()} left")
 
     def _follow(self) -> None:
         while not self._stop.wait(POLL_SECONDS if self._storage.is_local else 10 * POLL_SECONDS):

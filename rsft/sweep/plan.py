@@ -41,6 +41,15 @@ class Question:
     samples: int
     max_new_tokens: int
 
+    def answered_by(self, marker: dict[str, Any]) -> bool:
+        """Whether a cell's marker holds all that is asked, graded without an error."""
+        return (
+            not marker["error"]
+            and not marker["errors"]
+            and marker["problems"] >= self.problems
+            and marker["samples"] >= self.samples
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
@@ -95,11 +104,7 @@ class Plan:
             return "open"
         if marker["error"] or marker["errors"]:
             return "failed"
-        enough = (
-            marker["problems"] >= cell.question.problems
-            and marker["samples"] >= cell.question.samples
-        )
-        return "done" if enough else "open"
+        return "done" if cell.question.answered_by(marker) else "open"
 
 
 def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
@@ -114,23 +119,22 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         SpecError: an unknown benchmark, or a glob that matches no trial.
         ModelError: a base that cannot be used.
     """
-    questions = tuple(
-        _question(use, sweep.evaluation.sampling) for use in sweep.evaluation.benchmarks
-    )
+    questions = tuple(question(use, sweep.evaluation.sampling) for use in sweep.evaluation.benchmarks)
     bases = {model.label: resolve(model) for model in sweep.models}
     every = tuple(sweep.trials(lambda model: bases[model.label].identity))
     trials = tuple(trial for trial in every if fnmatch.fnmatch(trial.id, only))
     if not trials:
-        raise SpecError(
-            f"--only {only!r} matches none of the {len(every)} trials; see `rsft plan`."
-        )
-    notes = [
-        f"base {label} is not pinned to a revision" for label, b in bases.items() if not b.pinned
-    ]
+        raise SpecError(f"--only {only!r} matches none of the {len(every)} trials; see `rsft plan`.")
+    notes = [f"base {label} is not pinned to a revision" for label, b in bases.items() if not b.pinned]
     return Plan(sweep, storage, trials, bases, questions, notes)
 
 
-def _question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
+def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
+    """A benchmark with this sampling.
+
+    Raises:
+        SpecError: an unknown benchmark, or more problems than it has.
+    """
     benchmark = card(use.name)
     if use.problems is not None and use.problems > benchmark.problems:
         raise SpecError(
@@ -169,8 +173,7 @@ def forecast(plan: Plan) -> dict[str, Any]:
     disk: int | None = None
     if all(sizes[label] is not None for label in used):
         weights = sum(
-            len(t.checkpoint_steps) * (sizes[t.model.label] or 0) * WEIGHT_BYTES
-            for t in plan.trials
+            len(t.checkpoint_steps) * (sizes[t.model.label] or 0) * WEIGHT_BYTES for t in plan.trials
         )
         largest = max(sizes[label] or 0 for label in used)
         disk = weights + largest * RESUME_BYTES + generations * GENERATION_BYTES

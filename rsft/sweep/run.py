@@ -49,7 +49,7 @@ def run_sweep(
     """
     plan = make_plan(sweep, storage, only)
     claim_storage(sweep, storage)
-    write_problems(plan)
+    write_problems(storage, plan.questions)
     jobs = prepare_trials(plan, engines, tracker)
     begin_tracking(plan, tracker)
     train(plan, jobs, engines, tracker, progress)
@@ -86,12 +86,8 @@ def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[Train
         if plan.trial_state(trial) == "done":
             continue
         if key not in manifests:
-            tokenizer = engines.tokenizer(
-                base.source, trial.model.revision, trial.model.chat_template
-            )
-            manifests[key] = prepare(
-                plan.storage, trial.data, tokenizer, trial.train.max_tokens, held_out
-            )
+            tokenizer = engines.tokenizer(base.source, trial.model.revision, trial.model.chat_template)
+            manifests[key] = prepare(plan.storage, trial.data, tokenizer, trial.train.max_tokens, held_out)
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
         plan.storage.write_json(layout.trial_record(trial.id), record)
@@ -117,9 +113,7 @@ def begin_tracking(plan: Plan, tracker: Tracker) -> None:
             tracker.dataset(trial.id, manifest["name"], manifest["hash"], manifest["rows_kept"])
 
 
-def train(
-    plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress
-) -> None:
+def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress) -> None:
     """Trains what is open; a trial that fails becomes a row with its reason, and the rest goes on."""
     if not jobs:
         return

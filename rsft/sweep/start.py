@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -21,6 +21,7 @@ from rsft.bases import Base
 from rsft.canary import Canary
 from rsft.data.template import load_tokenizer
 from rsft.errors import EXIT_USER_ERROR, MissingEngine, RsftError, StorageError
+from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
@@ -30,6 +31,7 @@ from rsft.sweep.plan import concurrent_trials, make_plan
 from rsft.sweep.quiet import set_environment
 from rsft.sweep.run import run_sweep
 
+Device = Literal["cpu", "gpu"]
 DEFAULT_STORAGE = "runs"
 EXIT_INCOMPLETE = 1
 """Something failed or is still open; the summary says what."""
@@ -38,9 +40,7 @@ StorageOption = Annotated[
     str | None,
     typer.Option("--storage", help="Folder or bucket URI; RSFT_STORAGE or ./runs otherwise."),
 ]
-OnlyOption = Annotated[
-    str, typer.Option("--only", help="Run just the trials whose id fits this glob.")
-]
+OnlyOption = Annotated[str, typer.Option("--only", help="Run just the trials whose id fits this glob.")]
 
 
 def sweep_storage(name: str, given: str | None) -> Storage:
@@ -75,7 +75,10 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
     try:
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
-        with _engines(sweep, console) as engines, Progress(storage, console) as progress:
+        with (
+            _engines(sweep.train.device, sweep.evaluation, console) as engines,
+            Progress(storage, console) as progress,
+        ):
             tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI"), storage)
             after = run_sweep(sweep, storage, engines, tracker, progress, only)
     except ModuleNotFoundError as error:
@@ -84,7 +87,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
 
 
 @contextmanager
-def _engines(sweep: SweepSpec, console: Console) -> Iterator[Engines]:
+def _engines(device: Device, evaluation: EvalSpec, console: Console) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
     from rsft.generation.settings import actor_environment
     from rsft.generation.stream import answer_all
@@ -92,7 +95,6 @@ def _engines(sweep: SweepSpec, console: Console) -> Iterator[Engines]:
     from rsft.sweep.tuner import train_all
     from rsft.training.settings import worker_environment
 
-    device = sweep.train.device
     with LazyCluster(
         lambda c: console.print(f"engines write to {c.logs}", highlight=False, soft_wrap=True)
     ) as lazy:
@@ -106,7 +108,7 @@ def _engines(sweep: SweepSpec, console: Console) -> Iterator[Engines]:
         def canary(model: ModelSpec, base: Base) -> Canary:
             lazy.get()
             arguments = (base.source, model.revision, model.chat_template)
-            found = remotely(base_canary, worker_environment(sweep.train), *arguments)
+            found = remotely(base_canary, worker_environment(device), *arguments)
             return Canary(**found)
 
         def answer(job: AnswerJob, finish: Finish) -> Iterator[dict[str, Any]]:
@@ -118,14 +120,14 @@ def _engines(sweep: SweepSpec, console: Console) -> Iterator[Engines]:
                 "revision": job.model.revision,
                 "chat_template": job.model.chat_template,
                 "device": device,
-                "max_model_tokens": sweep.evaluation.max_model_tokens,
+                "max_model_tokens": evaluation.max_model_tokens,
             }
             return answer_all(
                 job.tasks,
                 settings,
                 finish,
                 device=device,
-                engines=sweep.evaluation.engines,
+                engines=evaluation.engines,
                 environment=actor_environment(device),
             )
 
@@ -140,6 +142,23 @@ def base_canary(source: str, revision: str | None, chat_template: str | None) ->
 
     tokenizer = load_tokenizer(source, revision, chat_template)
     return asdict(export.reference_canary(source, revision, tokenizer))
+
+
+def evaluate_only(
+    models: list[str], evaluation: EvalSpec, storage_uri: str | None, name: str, device: Device
+) -> int:
+    """Asks models benchmarks without training; returns the exit code.
+
+    Raises:
+        RsftError: input that cannot run, before any engine starts.
+    """
+    from rsft.sweep.standalone import evaluate_models
+
+    set_environment()
+    console = Console()
+    storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
+    with _engines(device, evaluation, console) as engines:
+        return evaluate_models(models, evaluation, storage, engines, console)
 
 
 def summarize(storage: Storage, after: dict[str, Any], console: Console) -> int:

@@ -56,9 +56,7 @@ def train_all(jobs: Sequence[TrainJob], *, concurrent: int, attempt: str) -> dic
         ray.tune.with_resources(_drive, driver),
         param_space={"point": ray.tune.grid_search(points)},
         tune_config=ray.tune.TuneConfig(num_samples=1, max_concurrent_trials=concurrent),
-        run_config=ray.tune.RunConfig(
-            name=attempt, storage_path=storage.path(layout.TUNE), verbose=0
-        ),
+        run_config=ray.tune.RunConfig(name=attempt, storage_path=storage.path(layout.TUNE), verbose=0),
     )
     failed: dict[str, str] = {}
     for result in tuner.fit():

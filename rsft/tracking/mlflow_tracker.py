@@ -35,7 +35,9 @@ for _name, _value in {
 try:
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, Param
-except ImportError:
+except ModuleNotFoundError as error:
+    if error.name != "mlflow":  # installed, but broken: its own words say how
+        raise
     raise MissingEngine.named("mlflow") from None
 
 _BATCH = 1_000
@@ -155,11 +157,7 @@ class MlflowTracker(Watcher):
         run = self._run(trial_id)
         added = self._write(
             run,
-            (
-                (key, int(row["step"]), value)
-                for row in rows
-                for key, value in names.training_points(row)
-            ),
+            ((key, int(row["step"]), value) for row in rows for key, value in names.training_points(row)),
         )
         if added and run.status != "RUNNING":  # a failed or stopped trial goes on
             self._client.update_run(run.id, status="RUNNING")

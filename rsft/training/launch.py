@@ -60,7 +60,7 @@ def fit(
         run_config=ray.train.RunConfig(
             name="resume",
             storage_path=Storage(storage_root).path(layout.trial(trial.id)),
-            worker_runtime_env={"env_vars": worker_environment(train)},
+            worker_runtime_env={"env_vars": worker_environment(train.device)},
             checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1),
             failure_config=ray.train.FailureConfig(max_failures=max_failures),
             callbacks=list(callbacks),

@@ -50,9 +50,7 @@ class Job:
 
     @classmethod
     def read(cls, config: dict[str, Any]) -> Job:
-        return cls(
-            Trial(**config["trial"]), Storage(config["storage"]), config["prepared"], config["base"]
-        )
+        return cls(Trial(**config["trial"]), Storage(config["storage"]), config["prepared"], config["base"])
 
 
 def train_loop(config: dict[str, Any]) -> None:

@@ -42,9 +42,7 @@ class TargetLoss(nn.Module):
             A scalar; 0 (with a gradient path) when there is no target.
         """
         body = getattr(self.model, self.model.base_model_prefix)
-        hidden_STH = body(
-            input_ids=input_ids, position_ids=position_ids, use_cache=False
-        ).last_hidden_state
+        hidden_STH = body(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
         trained_ST = labels != IGNORE
         hidden_NH, labels_N = hidden_STH[trained_ST], labels[trained_ST]
         if len(labels_N) == 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from rsft.spec.train import TrainSpec
 
@@ -35,9 +35,9 @@ def deepspeed_config(train: TrainSpec) -> dict[str, Any]:
     }
 
 
-def worker_environment(train: TrainSpec) -> dict[str, str]:
+def worker_environment(device: Literal["cpu", "gpu"]) -> dict[str, str]:
     """Environment of a training worker, set before torch or DeepSpeed is imported."""
     common = {"TOKENIZERS_PARALLELISM": "false", "DS_LOG_LEVEL": "error"}
-    if train.device == "gpu":
+    if device == "gpu":
         return common
     return common | {"DS_ACCELERATOR": "cpu", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}

@@ -1,0 +1,145 @@
+"""Any models, any benchmarks, no training: what `rsft evaluate` does."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from rsft import layout
+from rsft.bases import Base, resolve
+from rsft.canary import Canary
+from rsft.generation.requests import CellRequest, EvalTask
+from rsft.records import Estimate
+from rsft.spec.base import content_hash
+from rsft.spec.evaluation import EvalSpec, SamplingSpec
+from rsft.spec.model import ModelSpec
+from rsft.storage import Storage
+from rsft.sweep.evaluate import grade_cell, write_problems
+from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.plan import Question, question
+
+Device = Literal["cpu", "gpu"]
+
+
+def evaluate_models(
+    models: Sequence[str], evaluation: EvalSpec, storage: Storage, engines: Engines, console: Console
+) -> int:
+    """Fills the open cells of all models and prints a table; returns the exit code.
+
+    Models of one architecture and tokenizer share one engine. A folder that rsft exported brings its
+    canary; for any other the canary is computed first.
+
+    Raises:
+        RsftError: a model, benchmark or storage that cannot be used; before an engine starts.
+    """
+    questions = [question(use, evaluation.sampling) for use in evaluation.benchmarks]
+    bases = {name: resolve(ModelSpec(source=name)) for name in models}
+    storage.check_writable()
+    write_problems(storage, questions)
+    jobs: dict[str, list[EvalTask]] = {}
+    for base in bases.values():
+        cells = tuple(_request(base, q) for q in questions if not _done(storage, base, q))
+        if cells:
+            task = _task(base, cells, evaluation.sampling, _canary(base, storage, engines))
+            jobs.setdefault(_architecture(base), []).append(task)
+    for tasks in jobs.values():
+        first = next(base for base in bases.values() if _owner(base) == tasks[0].owner)
+        job = AnswerJob(
+            model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
+        )
+        for marker in engines.answer(job, lambda row: grade_cell(storage.root, row)):
+            console.print(f"{marker['benchmark']} of {marker['trial_id']} done", highlight=False)
+    return _show(bases, questions, storage, console)
+
+
+def _owner(base: Base) -> str:
+    """Folder of a model's cells."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(base.source).name).lower()
+    return layout.base(f"{slug}__{content_hash(base.identity)}")
+
+
+def _architecture(base: Base) -> str:
+    """Equal for models that one engine can hold in turn."""
+    folder = Path(base.source)
+    if not folder.is_dir():
+        return base.source
+    names = ("config.json", "tokenizer.json", "chat_template.jinja")
+    found = [folder / name for name in names if (folder / name).exists()]
+    return content_hash([path.read_text(encoding="utf-8") for path in found])
+
+
+def _request(base: Base, asked: Question) -> CellRequest:
+    return CellRequest(
+        benchmark=asked.card.name,
+        key=asked.key,
+        folder=layout.cell(_owner(base), asked.key, 0),
+        problems=asked.problems,
+        samples=asked.samples,
+        max_new_tokens=asked.max_new_tokens,
+    )
+
+
+def _done(storage: Storage, base: Base, asked: Question) -> bool:
+    marker = storage.read_json_or_none(layout.cell_marker(_request(base, asked).folder))
+    return marker is not None and asked.answered_by(marker)
+
+
+def _task(base: Base, cells: tuple[CellRequest, ...], sampling: SamplingSpec, canary: Canary) -> EvalTask:
+    return EvalTask(
+        owner=_owner(base),
+        trial_id=Path(base.source).name,
+        step=0,
+        weights=base.source,
+        canary=canary,
+        cells=cells,
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        seed=sampling.seed,
+    )
+
+
+def _canary(base: Base, storage: Storage, engines: Engines) -> Canary:
+    exported = Path(base.source) / "checkpoint.json"
+    path = str(exported) if exported.exists() else layout.base_record(_owner(base))
+    known: dict[str, Any] | None = (
+        Storage(base.source).read_json("checkpoint.json")
+        if exported.exists()
+        else storage.read_json_or_none(path)
+    )
+    if known is not None:
+        return Canary(**known["canary"])
+    canary = engines.canary(ModelSpec(source=base.source), base)
+    storage.write_json(path, asdict(base) | {"canary": asdict(canary)})
+    return canary
+
+
+def _show(bases: dict[str, Base], questions: Sequence[Question], storage: Storage, console: Console) -> int:
+    table = Table("model", "benchmark", "accuracy", "truncated", "tokens", "problems x samples", box=None)
+    failed = 0
+    for name, base in bases.items():
+        for asked in questions:
+            marker = storage.read_json_or_none(layout.cell_marker(_request(base, asked).folder))
+            if marker is None or not asked.answered_by(marker):
+                reason = "no answer" if marker is None else marker["error"] or marker["first_error"]
+                table.add_row(name, asked.card.name, f"failed: {reason}"[:120], "", "", "")
+                failed += 1
+                continue
+            by = {e["metric"]: Estimate(**e) for e in marker["estimates"]}
+            accuracy = by["accuracy"]
+            table.add_row(
+                name,
+                asked.card.name,
+                f"{100 * accuracy.value:.1f} ± {100 * accuracy.stderr:.1f}",
+                f"{100 * by['truncated'].value:.0f} %",
+                f"{by['response_tokens'].value:.0f}",
+                f"{accuracy.problems} x {asked.samples}",
+            )
+    console.print(table)
+    console.print(f"answers and scores: {storage.root}", highlight=False, soft_wrap=True)
+    return 1 if failed else 0
