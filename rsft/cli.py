@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -189,11 +190,12 @@ def ui(root: RootArgument, port: Annotated[int, typer.Option(help="Port on this 
     """Open the MLflow UI on a sweep's own store (this machine only)."""
 
     def action() -> int:
-        from rsft.tracking.ui import command
+        from rsft.tracking import ui as pages
 
         found = stored_plan(root)
-        typer.echo(f"MLflow UI of {found.sweep.name}: http://127.0.0.1:{port} (Ctrl-C ends it)")
-        return subprocess.run(command(found.storage, port)).returncode
+        typer.echo(f"all trials compared, once it is up: {pages.address(found.storage, port)}")
+        command = pages.command(found.storage, port)
+        return subprocess.run(command, env=os.environ | pages.ENVIRONMENT).returncode
 
     raise typer.Exit(guarded(action))
 

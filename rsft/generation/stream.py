@@ -91,22 +91,34 @@ class EngineActor:
         return [Generation(**row) for row in table.to_pylist()]
 
 
+class FinishActor:
+    """Finishes answered cells while the engines go on."""
+
+    def __init__(self, make: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+        self._finish = make()
+
+    def __call__(self, batch: Batch) -> Batch:
+        done = [json.dumps(self._finish(json.loads(text))) for text in batch["cell"]]
+        return {"cell": np.array(done, dtype=object)}
+
+
 def answer_all(
     tasks: Sequence[EvalTask],
     settings: dict[str, Any],
-    finish: Callable[[dict[str, Any]], dict[str, Any]],
+    finish: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]],
     *,
     device: Device,
     engines: int,
     environment: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
-    """Answers every task on a pool of engine actors and finishes each cell as a task of its own.
+    """Answers every task on a pool of engine actors and finishes each cell beside it.
 
     Args:
         tasks: checkpoints of one base model, with their open cells.
         settings: of `EngineActor` (storage, cache, base, revision, chat_template, device,
             max_model_tokens).
-        finish: turns an answered cell's row into its final row; grading runs here, off the engines.
+        finish: makes, in an actor of its own, what turns an answered cell's row into its final row;
+            grading runs there, off the engines.
         device: of the actors.
         engines: actors in the pool.
         environment: of the actors (see `settings.actor_environment`).
@@ -118,10 +130,6 @@ def answer_all(
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its files below the session's logs keep all
 
-    def finish_batch(batch: Batch) -> Batch:
-        done = [json.dumps(finish(json.loads(text))) for text in batch["cell"]]
-        return {"cell": np.array(done, dtype=object)}
-
     rows = [{"task": json.dumps(task.as_json())} for task in tasks]
     answered = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         EngineActor,
@@ -131,6 +139,12 @@ def answer_all(
         runtime_env={"env_vars": environment},
         **actor_resources(device),
     )
-    finished = answered.map_batches(finish_batch, batch_size=1, num_cpus=0.5)
+    finished = answered.map_batches(
+        FinishActor,
+        fn_constructor_args=(finish,),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=1),
+        num_cpus=0.5,
+    )
     for row in finished.iter_rows():
         yield json.loads(row["cell"])

@@ -26,6 +26,7 @@ def grade_all(
     grader: GraderName,
     limit_s: float = 10.0,
     workers: int = 1,
+    process: GraderProcess | None = None,
 ) -> list[Score]:
     """Scores generations, in the order given.
 
@@ -37,6 +38,8 @@ def grade_all(
         grader: which grader judges.
         limit_s: seconds for one answer, without the worker's start.
         workers: processes at a time, each on one core.
+        process: a standing process of this grader to use instead; it stays open. Starting one costs
+            seconds, more than grading a small benchmark does.
 
     Raises:
         DataError: a generation that answers another problem than the one it is paired with.
@@ -58,7 +61,10 @@ def grade_all(
     for (problem, _), reading in zip(pairs, readings, strict=True):
         if reading.answer is not None:
             items.setdefault(_key(problem, reading.answer), problem)
-    verdicts = _verdicts(items, grader, limit_s, workers)
+    if process is None:
+        verdicts = _verdicts(items, grader, limit_s, workers)
+    else:
+        verdicts = {key: process.grade(key[-1], p.gold, p.metadata) for key, p in items.items()}
     return [
         _score(generation, reading, verdicts.get(_key(problem, reading.answer or "")))
         for (problem, generation), reading in zip(pairs, readings, strict=True)

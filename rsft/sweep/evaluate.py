@@ -14,9 +14,11 @@ from rsft.benchmarks.cards import card
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
 from rsft.generation.requests import CellRequest, EvalTask
-from rsft.records import Checkpoint, Estimate, Generation, Problem
+from rsft.records import Checkpoint, Estimate, Generation, Problem, Score
 from rsft.scoring.estimators import estimates
 from rsft.scoring.grade import grade_all
+from rsft.scoring.graders import GraderName
+from rsft.scoring.process import GraderProcess
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
@@ -120,45 +122,66 @@ def _task(
     )
 
 
-def grade_cell(storage_root: str, row: dict[str, Any]) -> dict[str, Any]:
-    """Grades an answered cell and writes its scores, then its marker; returns the marker.
+class CellGrader:
+    """Grades answered cells, off the engines; keeps one grading process per grader.
 
-    Runs as a task of its own, off the engines. A grader's fault is counted as an error and leaves the
-    cell failed, with its answers kept.
+    A grader's fault is counted as an error and leaves the cell failed, with its answers kept.
     """
-    storage = Storage(storage_root)
-    folder = row["folder"]
-    marker: dict[str, Any] = {
-        name: row[name]
-        for name in (
-            "owner",
-            "trial_id",
-            "step",
-            "benchmark",
-            "key",
-            "problems",
-            "samples",
-            "error",
-        )
-    }
-    marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
-    if not row["error"]:
-        generations = [Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()]
-        known = {p["id"]: Problem(**p) for p in storage.read_lines(layout.problems(row["key"]))}
-        pairs = [(known[generation.problem], generation) for generation in generations]
-        scores = grade_all(pairs, grader=card(row["benchmark"]).grader)
-        storage.write_table(layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores]))
-        errors = [score.why for score in scores if score.outcome == "error"]
-        marker["answers"], marker["errors"] = len(scores), len(errors)
-        marker["first_error"] = errors[0] if errors else ""
-        marker["response_tokens"] = sum(generation.tokens for generation in generations)
-        marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
-        # What is stored may be more than was asked for this time; the marker says what there is.
-        marker["problems"] = len({score.problem for score in scores})
-        marker["samples"] = len(scores) // max(marker["problems"], 1)
-    marker["graded_at"] = provenance.now()
-    storage.write_json(layout.cell_marker(folder), marker)
-    return marker
+
+    def __init__(self, storage_root: str) -> None:
+        self._storage = Storage(storage_root)
+        self._processes: dict[GraderName, GraderProcess] = {}
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Writes the scores of an answered cell, then its marker; returns the marker."""
+        storage = self._storage
+        folder = row["folder"]
+        marker: dict[str, Any] = {
+            name: row[name]
+            for name in (
+                "owner",
+                "trial_id",
+                "step",
+                "benchmark",
+                "key",
+                "problems",
+                "samples",
+                "error",
+            )
+        }
+        marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
+        if not row["error"]:
+            generations = [
+                Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
+            ]
+            known = {p["id"]: Problem(**p) for p in storage.read_lines(layout.problems(row["key"]))}
+            pairs = [(known[generation.problem], generation) for generation in generations]
+            scores = self._grade(pairs, card(row["benchmark"]).grader)
+            storage.write_table(
+                layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
+            )
+            errors = [score.why for score in scores if score.outcome == "error"]
+            marker["answers"], marker["errors"] = len(scores), len(errors)
+            marker["first_error"] = errors[0] if errors else ""
+            marker["response_tokens"] = sum(generation.tokens for generation in generations)
+            marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
+            # What is stored may be more than was asked for this time; the marker says what there is.
+            marker["problems"] = len({score.problem for score in scores})
+            marker["samples"] = len(scores) // max(marker["problems"], 1)
+        marker["graded_at"] = provenance.now()
+        storage.write_json(layout.cell_marker(folder), marker)
+        return marker
+
+    def _grade(self, pairs: Sequence[tuple[Problem, Generation]], grader: GraderName) -> list[Score]:
+        if grader not in self._processes:
+            self._processes[grader] = GraderProcess(grader)
+        return grade_all(pairs, grader=grader, process=self._processes[grader])
+
+    def close(self) -> None:
+        """Ends the grading processes."""
+        for process in self._processes.values():
+            process.close()
+        self._processes.clear()
 
 
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:

@@ -42,6 +42,8 @@ class AnswerJob:
 
 Finish = Callable[[dict[str, Any]], dict[str, Any]]
 """Turns an answered cell's row into its final row."""
+MakeFinish = Callable[[], Finish]
+"""Makes one where it is to run; what it makes may be costly and is kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,5 +56,5 @@ class Engines:
     """Trains all jobs; returns the error text of each trial that failed."""
     canary: Callable[[ModelSpec, Base], Canary]
     """What an untrained base says about the canary's text."""
-    answer: Callable[[AnswerJob, Finish], Iterator[dict[str, Any]]]
+    answer: Callable[[AnswerJob, MakeFinish], Iterator[dict[str, Any]]]
     """Answers all tasks of a job; yields each cell's final row as it is done."""

@@ -8,6 +8,7 @@ and the whole-house test run where no engine is installed.
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 from rsft import layout, provenance
@@ -15,7 +16,7 @@ from rsft.data.prepare import prepare
 from rsft.errors import StorageError
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import answer_jobs, grade_cell, held_out_questions, write_problems
+from rsft.sweep.evaluate import CellGrader, answer_jobs, held_out_questions, write_problems
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import Plan, classify, make_plan, status
@@ -151,7 +152,7 @@ def evaluate(plan: Plan, engines: Engines, tracker: Tracker, progress: Progress)
     started = time.monotonic()
     root = plan.storage.root
     for job in answer_jobs(plan, engines):
-        for marker in engines.answer(job, lambda row: grade_cell(root, row)):
+        for marker in engines.answer(job, partial(CellGrader, root)):
             what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
             progress.cell_done(what, len(sharing[marker["folder"]]))
     progress.say(f"evaluated in {time.monotonic() - started:.0f} s")

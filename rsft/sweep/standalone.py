@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,7 +21,7 @@ from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import grade_cell, write_problems
+from rsft.sweep.evaluate import CellGrader, write_problems
 from rsft.sweep.jobs import AnswerJob, Engines
 from rsft.sweep.plan import Question, question
 
@@ -53,7 +54,7 @@ def evaluate_models(
         job = AnswerJob(
             model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
         )
-        for marker in engines.answer(job, lambda row: grade_cell(storage.root, row)):
+        for marker in engines.answer(job, partial(CellGrader, storage.root)):
             console.print(f"{marker['benchmark']} of {marker['trial_id']} done", highlight=False)
     return _show(bases, questions, storage, console)
 

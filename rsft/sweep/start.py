@@ -25,7 +25,7 @@ from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
-from rsft.sweep.jobs import AnswerJob, Engines, Finish, TrainJob
+from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import concurrent_trials, make_plan
 from rsft.sweep.quiet import set_environment
@@ -79,7 +79,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
             _engines(sweep.train.device, sweep.evaluation, console) as engines,
             Progress(storage, console) as progress,
         ):
-            tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI"), storage)
+            tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI") or None, storage)
             after = run_sweep(sweep, storage, engines, tracker, progress, only)
     except ModuleNotFoundError as error:
         raise MissingEngine.named(error.name or "an engine") from None
@@ -111,7 +111,7 @@ def _engines(device: Device, evaluation: EvalSpec, console: Console) -> Iterator
             found = remotely(base_canary, worker_environment(device), *arguments)
             return Canary(**found)
 
-        def answer(job: AnswerJob, finish: Finish) -> Iterator[dict[str, Any]]:
+        def answer(job: AnswerJob, finish: MakeFinish) -> Iterator[dict[str, Any]]:
             lazy.get()
             settings = {
                 "storage": job.storage,

@@ -55,7 +55,11 @@ def train_all(jobs: Sequence[TrainJob], *, concurrent: int, attempt: str) -> dic
     tuner = ray.tune.Tuner(
         ray.tune.with_resources(_drive, driver),
         param_space={"point": ray.tune.grid_search(points)},
-        tune_config=ray.tune.TuneConfig(num_samples=1, max_concurrent_trials=concurrent),
+        tune_config=ray.tune.TuneConfig(
+            num_samples=1,
+            max_concurrent_trials=concurrent,
+            trial_dirname_creator=lambda trial: trial.config["point"]["trial"]["id"],
+        ),
         run_config=ray.tune.RunConfig(name=attempt, storage_path=storage.path(layout.TUNE), verbose=0),
     )
     failed: dict[str, str] = {}

@@ -1,0 +1,52 @@
+"""One warm engine, real vLLM: swapped weights answer like a fresh engine, and a stale swap is caught."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rsft.generation.settings import CANARY_TOLERANCE, actor_environment
+
+pytestmark = [pytest.mark.engines, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    probe = Path(__file__).with_name("swap_probe.py")
+    done = subprocess.run(
+        [sys.executable, str(probe), str(tmp_path_factory.mktemp("swap"))],
+        capture_output=True,
+        text=True,
+        timeout=600,
+        env=os.environ | actor_environment("cpu"),
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
+    assert lines, done.stderr[-3000:]
+    result: dict[str, object] = json.loads(lines[0].removeprefix("RESULT "))
+    return result
+
+
+def test_the_canary_tells_the_two_models_apart(found: dict[str, float]) -> None:
+    assert found["apart"] > 100 * CANARY_TOLERANCE["cpu"]
+
+
+def test_a_swap_is_proven_without_a_restart(found: dict[str, object]) -> None:
+    assert found["restarts after a swap"] == 0
+
+
+def test_a_swapped_engine_answers_like_a_fresh_one(found: dict[str, object]) -> None:
+    assert found["same as fresh"] == 20
+
+
+def test_a_tied_head_that_was_not_packed_again_is_caught(found: dict[str, float]) -> None:
+    assert found["stale head off by"] > 100 * CANARY_TOLERANCE["cpu"]
+    assert found["restarts after a stale head"] == 1
+
+
+def test_weights_that_do_not_match_their_canary_are_refused(found: dict[str, str]) -> None:
+    assert "do not reproduce their canary" in found["wrong canary"]
