@@ -22,6 +22,7 @@ from rsft.nano.tokenizer import VOCABULARY, train_tokenizer
 
 CORPUS_SEED = 0
 HELD_OUT_SEED = 999
+HELD_OUT_TOKENS = 40_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -107,10 +108,20 @@ def learning_rate_share(step: int, steps: int, recipe: Recipe) -> float:
     return min(1.0, (step + 1) / max(warmup, 1), (steps - step) / max(decay, 1))
 
 
-def pretrain(recipe: Recipe, work: Path, output: Path, log_every: int = 100) -> None:
-    """Runs the recipe and writes model, tokenizer and card to `output`."""
+def pretrain(
+    recipe: Recipe, work: Path, output: Path, log_every: int = 100, corpus_documents: int = 20_000
+) -> None:
+    """Runs the recipe and writes model, tokenizer and card to `output`.
+
+    Args:
+        recipe: what to make.
+        work: keeps the tokenized corpus between runs.
+        output: the model folder.
+        log_every: steps per printed line.
+        corpus_documents: documents that the tokenizer is trained on.
+    """
     torch.manual_seed(recipe.seed)
-    tokenizer = train_tokenizer(CORPUS_SEED)
+    tokenizer = train_tokenizer(CORPUS_SEED, corpus_documents)
     cache = work / f"corpus-{CORPUS_SEED}-{recipe.tokens}.npy"
     if cache.exists():
         stream = np.load(cache)
@@ -118,7 +129,7 @@ def pretrain(recipe: Recipe, work: Path, output: Path, log_every: int = 100) -> 
         stream = token_stream(tokenizer, CORPUS_SEED, recipe.tokens)
         work.mkdir(parents=True, exist_ok=True)
         np.save(cache, stream)
-    held_out = torch.from_numpy(token_stream(tokenizer, HELD_OUT_SEED, 40_000).astype(np.int64))
+    held_out = token_stream(tokenizer, HELD_OUT_SEED, HELD_OUT_TOKENS)
 
     model = Qwen3ForCausalLM(recipe.config(tokenizer))
     optimizer = torch.optim.AdamW(
@@ -142,8 +153,8 @@ def pretrain(recipe: Recipe, work: Path, output: Path, log_every: int = 100) -> 
             rate = (step + 1) * per_step / (time.perf_counter() - started)
             print(f"step {step}/{steps} loss {loss.item():.4f} {rate:.0f} tokens/s", flush=True)
     hours = (time.perf_counter() - started) / 3600
-    held_out_loss = _held_out_loss(model, held_out, recipe)
-    print(f"held-out loss {held_out_loss:.4f} nats/token, {hours:.2f} h", flush=True)
+    final = held_out_loss(model, held_out, recipe)
+    print(f"held-out loss {final:.4f} nats/token, {hours:.2f} h", flush=True)
 
     model.to(torch.bfloat16).save_pretrained(output)
     tokenizer.save_pretrained(output)
@@ -152,8 +163,8 @@ def pretrain(recipe: Recipe, work: Path, output: Path, log_every: int = 100) -> 
         "recipe": asdict(recipe),
         "parameters": parameters,
         "corpus": {"seed": CORPUS_SEED, "shares": SHARES, "tokens": int(steps * per_step)},
-        "held_out_loss_nats_per_token": round(held_out_loss, 4),
-        "held_out_perplexity": round(math.exp(held_out_loss), 3),
+        "held_out_loss_nats_per_token": round(final, 4),
+        "held_out_perplexity": round(math.exp(final), 3),
         "hours": round(hours, 2),
         "torch": torch.__version__,
     }
@@ -161,12 +172,11 @@ def pretrain(recipe: Recipe, work: Path, output: Path, log_every: int = 100) -> 
 
 
 @torch.no_grad()
-def _held_out_loss(model: Qwen3ForCausalLM, stream: torch.Tensor, recipe: Recipe) -> float:
+def held_out_loss(model: Qwen3ForCausalLM, stream: np.ndarray, recipe: Recipe) -> float:
+    """Mean loss on a stream that was not trained on, nats per token."""
     usable = len(stream) // recipe.sequence_tokens * recipe.sequence_tokens
-    losses = [
-        model(input_ids=ids, labels=ids).loss.item()
-        for ids in stream[:usable].view(-1, recipe.sequence_tokens).split(8)
-    ]
+    sequences = torch.from_numpy(stream[:usable].astype(np.int64)).view(-1, recipe.sequence_tokens)
+    losses = [model(input_ids=ids, labels=ids).loss.item() for ids in sequences.split(8)]
     return sum(losses) / len(losses)
 
 
