@@ -30,7 +30,7 @@ def sample(base: str) -> list[Tokens]:
     data = DataSpec(name="cot", source=GeneratedRows(task="countdown", style="long-cot"), rows=BATCH)
     return [
         Tokens(row.id, prompt_ids(tokenizer, row.messages), target_ids(tokenizer, row.response))
-        for row in rows(data, frozenset(), Tally())
+        for row in rows(data, Tally())
     ]
 
 

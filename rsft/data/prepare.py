@@ -41,13 +41,12 @@ class Tokens:
     """Trained on: response and end marker."""
 
 
-def prepared_name(data: DataSpec, tokenizer: Tokenizer, max_tokens: int, held_out: str) -> str:
+def prepared_name(data: DataSpec, tokenizer: Tokenizer, max_tokens: int) -> str:
     """`<variant>-<hash>`: the same recipe and tokenizer give the same name."""
     facts = {
         "data": data.model_dump(mode="json", exclude={"name"}),
         "tokenizer": tokenizer_hash(tokenizer),
         "max_tokens": max_tokens,
-        "held_out": held_out,
     }
     return f"{data.name}-{content_hash(facts, 10)}"
 
@@ -57,7 +56,6 @@ def prepare(
     data: DataSpec,
     tokenizer: Tokenizer,
     max_tokens: int,
-    held_out: frozenset[str] = frozenset(),
 ) -> dict[str, Any]:
     """Builds the prepared rows of a variant unless they are there; returns the manifest.
 
@@ -66,20 +64,18 @@ def prepare(
         data: the variant.
         tokenizer: of the base; bases with equal tokenizers share the result.
         max_tokens: longest row, prompt and target together.
-        held_out: benchmark questions that must not be trained on.
 
     Raises:
         DataError: no row is left, a row has no target, or one is too long under the policy `fail`.
     """
-    held_out_hash = hashlib.sha256("\0".join(sorted(held_out)).encode()).hexdigest()[:10]
-    name = prepared_name(data, tokenizer, max_tokens, held_out_hash)
+    name = prepared_name(data, tokenizer, max_tokens)
     known = storage.read_json_or_none(layout.manifest(name))
     if known is not None:
         return dict(known)
     tally = Tally()
     kept: list[Tokens] = []
     too_long: list[str] = []
-    for row in rows(data, held_out, tally):
+    for row in rows(data, tally):
         tokens = _tokens(row, tokenizer)
         if len(tokens.prompt) + len(tokens.target) > max_tokens:
             too_long.append(row.id)

@@ -9,7 +9,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rsft.benchmarks.cards import BOXED, CARDS, GeneratedProblems
+from rsft.benchmarks.cards import CARDS, GeneratedProblems
+from rsft.benchmarks.source import problems
 from rsft.data.countdown import solve
 from rsft.errors import DataError
 from rsft.spec.data import DataSpec, FileRows, GeneratedRows, HubRows
@@ -35,15 +36,14 @@ class Tally:
     unverified: int = 0
     """No worked solution, or one that the task's own scorer does not accept."""
     held_out: int = 0
-    """The very question of a benchmark."""
+    """The very question of the task's benchmark, met again by chance."""
 
 
-def rows(data: DataSpec, held_out: frozenset[str], tally: Tally) -> Iterator[Row]:
+def rows(data: DataSpec, tally: Tally) -> Iterator[Row]:
     """Yields the variant's rows, at most `data.rows`, always the same ones in the same order.
 
     Args:
         data: the variant.
-        held_out: questions of benchmarks, stripped; a row that asks one of them is left out.
         tally: counts what was seen and left out.
 
     Raises:
@@ -51,12 +51,12 @@ def rows(data: DataSpec, held_out: frozenset[str], tally: Tally) -> Iterator[Row
     """
     source = data.source
     if isinstance(source, GeneratedRows):
-        yield from islice(_generated(source, held_out, tally, data.rows), data.rows)
+        yield from islice(_generated(source, tally, data.rows), data.rows)
     else:
-        yield from islice(_stored(data, source, held_out, tally), data.rows)
+        yield from islice(_stored(data, source, tally), data.rows)
 
 
-def _generated(source: GeneratedRows, held_out: frozenset[str], tally: Tally, wanted: int) -> Iterator[Row]:
+def _generated(source: GeneratedRows, tally: Tally, wanted: int) -> Iterator[Row]:
     import reasoning_gym  # seconds to import; only those who build rows wait for it
 
     card = CARDS[source.task]
@@ -64,6 +64,8 @@ def _generated(source: GeneratedRows, held_out: frozenset[str], tally: Tally, wa
     first = item_seeds("training", source.seed, BLOCK).start
     items = reasoning_gym.create_dataset(card.source.task, size=BLOCK, seed=first, **card.source.config)
     work = WORKED[source.task]
+    # Seeds keep training and evaluation apart; small problem spaces still meet now and then.
+    held_out = {problem.question.strip() for problem in problems(card)}
     for index in range(min(BLOCK, 20 * wanted)):
         item = items[index]
         tally.seen += 1
@@ -102,17 +104,10 @@ WORKED: dict[str, Callable[[dict[str, Any], int], tuple[str, str] | None]] = {
 """Task -> (worked solution, answer) of an item; None when it has none."""
 
 
-def _stored(
-    data: DataSpec, source: HubRows | FileRows, held_out: frozenset[str], tally: Tally
-) -> Iterator[Row]:
+def _stored(data: DataSpec, source: HubRows | FileRows, tally: Tally) -> Iterator[Row]:
     for index, record in enumerate(_records(source)):
         tally.seen += 1
-        row = parse_record(record, f"{data.name}-{index}")
-        question = row.messages[-1]["content"].removesuffix(BOXED).strip()
-        if question in held_out:
-            tally.held_out += 1
-            continue
-        yield row
+        yield parse_record(record, f"{data.name}-{index}")
 
 
 _LOADERS = {

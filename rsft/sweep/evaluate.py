@@ -38,15 +38,6 @@ def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
             storage.write_lines(path, [asdict(problem) for problem in found])
 
 
-def held_out_questions(plan: Plan) -> frozenset[str]:
-    """Every question of every benchmark of the sweep: what must not be trained on."""
-    return frozenset(
-        row["question"].strip()
-        for question in plan.questions
-        for row in plan.storage.read_lines(layout.problems(question.key))
-    )
-
-
 def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
     """One job per base with the open cells of all checkpoints that exist, the base's own first."""
     for label, base in plan.bases.items():

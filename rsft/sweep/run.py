@@ -16,7 +16,7 @@ from rsft.data.prepare import prepare
 from rsft.errors import StorageError
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import CellGrader, answer_jobs, held_out_questions, write_problems
+from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import Plan, classify, make_plan, status
@@ -78,7 +78,6 @@ def claim_storage(sweep: SweepSpec, storage: Storage) -> None:
 
 def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[TrainJob]:
     """Builds the rows of every trial that is not done; nothing is trained before all of them are good."""
-    held_out = held_out_questions(plan)
     jobs: list[TrainJob] = []
     manifests: dict[tuple[str, str, int], dict[str, Any]] = {}
     for trial in plan.trials:
@@ -88,7 +87,7 @@ def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[Train
             continue
         if key not in manifests:
             tokenizer = engines.tokenizer(base.source, trial.model.revision, trial.model.chat_template)
-            manifests[key] = prepare(plan.storage, trial.data, tokenizer, trial.train.max_tokens, held_out)
+            manifests[key] = prepare(plan.storage, trial.data, tokenizer, trial.train.max_tokens)
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
         plan.storage.write_json(layout.trial_record(trial.id), record)
