@@ -234,7 +234,9 @@ def test_a_cell_that_the_product_has_already_is_one_trial() -> None:
 
 def test_an_exclusion_takes_out_what_all_of_its_fields_match() -> None:
     page = sweep(exclude=(Match(model="big", steps=20), Match(data="answer", steps=5)))
-    assert axes(page) == [("nano-1m", "cot", "5st", 0), ("nano-1m", "cot", "20st", 0)] + [
+    assert axes(page) == [
+        ("nano-1m", "cot", "5st", 0),
+        ("nano-1m", "cot", "20st", 0),
         ("nano-1m", "answer", "20st", 0),
         ("big", "cot", "5st", 0),
     ]

@@ -9,6 +9,7 @@ ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",  # no CSV, JSON and TensorBoard beside our own log
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # paths on the sweep's page mean the same everywhere
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # the core's remarks on its own actors
     "RAY_TRAIN_WORKER_GROUP_START_TIMEOUT_S": "300",  # importing torch on a busy laptop takes a while
     "RAY_TRAIN_METRICS_ENABLED": "0",  # counters for a dashboard
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",

@@ -130,8 +130,6 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
             tracker.finish_trial(trial.id, "failed")
         elif plan.trial_state(trial) == "done":
             plan.storage.delete(layout.failure(trial.id))
-            # The resumable state has served its purpose; every listed checkpoint has landed.
-            plan.storage.delete_folder(layout.resume(trial.id))
     progress.say(
         f"trained {len(jobs) - len(failed)} of {len(jobs)} trials in {time.monotonic() - started:.0f} s"
     )

@@ -18,13 +18,16 @@ from rsft.training.launch import fit
 def _drive(config: dict[str, Any]) -> None:
     """A trial's driver: builds its trainer and waits. Returns nothing: what is reported is enough."""
     point = config["point"]
+    trial = Trial(**point["trial"])
     fit(
-        Trial(**point["trial"]),
+        trial,
         point["storage"],
         point["prepared"],
         point["base"],
         callbacks=[TuneReportCallback()],
     )
+    # The resumable state has served its purpose: every listed checkpoint has landed.
+    Storage(point["storage"]).delete_folder(layout.resume(trial.id))
 
 
 def train_all(jobs: Sequence[TrainJob], *, concurrent: int, attempt: str) -> dict[str, str]:

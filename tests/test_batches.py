@@ -1,0 +1,76 @@
+"""Order and layout of rows: each once, none too many, the same on every machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rsft.data.batches import IGNORE, assign, best_fit, data_hash, micro_batch, step_rows
+from rsft.data.prepare import Tokens
+
+LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=40)
+
+
+def test_an_epoch_sees_each_row_once() -> None:
+    seen = [row for step in range(5) for row in step_rows(step, 4, 20, seed=3, shuffle=True)]
+    assert sorted(seen) == list(range(20))
+
+
+def test_a_step_across_the_epoch_s_end_takes_from_both() -> None:
+    rows = step_rows(1, 6, 9, seed=3, shuffle=True)
+    first = [row for s in (0, 1) for row in step_rows(s, 6, 9, seed=3, shuffle=True)][:9]
+    assert sorted(first) == list(range(9)) and len(rows) == 6
+
+
+def test_order_depends_on_seed_and_epoch_and_on_nothing_else() -> None:
+    one = step_rows(0, 20, 20, seed=0, shuffle=True)
+    assert one == step_rows(0, 20, 20, seed=0, shuffle=True)
+    assert one != step_rows(0, 20, 20, seed=1, shuffle=True)
+    assert one != step_rows(1, 20, 20, seed=0, shuffle=True)
+    assert step_rows(1, 5, 20, seed=0, shuffle=False) == [5, 6, 7, 8, 9]
+
+
+@given(LENGTHS)
+def test_bins_hold_each_item_once_within_capacity(lengths: list[int]) -> None:
+    bins = best_fit(lengths, 50)
+    assert sorted(item for members in bins for item in members) == list(range(len(lengths)))
+    assert all(sum(lengths[item] for item in members) <= 50 for members in bins)
+
+
+def test_an_item_longer_than_a_bin_is_refused() -> None:
+    with pytest.raises(ValueError, match="exceeds capacity 10"):
+        best_fit([3, 11], 10)
+
+
+@given(LENGTHS, st.integers(1, 5), st.integers(50, 200))
+def test_workers_share_all_rows_in_equal_numbers_of_micro_batches(
+    lengths: list[int], workers: int, limit: int
+) -> None:
+    plan = assign(lengths, workers=workers, sequence_tokens=50, micro_batch_tokens=limit)
+    items = [i for worker in plan for group in worker for sequence in group for i in sequence]
+    assert sorted(items) == list(range(len(lengths)))
+    assert len({len(worker) for worker in plan}) == 1
+    for worker in plan:
+        for group in worker:
+            fills = [sum(lengths[i] for i in sequence) for sequence in group]
+            assert not fills or len(fills) * max(fills) <= limit
+
+
+def test_labels_are_the_targets_and_positions_restart() -> None:
+    rows = [Tokens("a", [1, 2], [3, 4]), Tokens("b", [5], [6, 7, 8])]
+    arrays = micro_batch([[0, 1], [1]], rows, pad=9)
+    assert arrays.input_ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [5, 6, 7, 8, 9, 9, 9, 9]]
+    no = IGNORE
+    assert arrays.labels.tolist() == [[no, 3, 4, no, 6, 7, 8, no], [6, 7, 8, no, no, no, no, no]]
+    assert arrays.position_ids.tolist() == [[0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2, 3]]
+
+
+def test_an_empty_micro_batch_has_no_target() -> None:
+    assert np.all(micro_batch([], [], pad=0).labels == IGNORE)
+
+
+def test_the_data_hash_sees_order_and_content() -> None:
+    a, b = Tokens("a", [1], [2]), Tokens("b", [3], [4])
+    assert len({data_hash(batch) for batch in ([a, b], [b, a], [a], [b])}) == 4

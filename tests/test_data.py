@@ -1,0 +1,109 @@
+"""Rows: traces that a search really left, sources, schemas."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import reasoning_gym
+
+from rsft.benchmarks.cards import CARDS, GeneratedProblems
+from rsft.data.countdown import solve
+from rsft.data.source import Tally, parse_record, rows
+from rsft.errors import DataError
+from rsft.spec import DataSpec, FileRows, GeneratedRows
+
+EQUATION = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+)")
+
+
+def true(a: str, sign: str, b: str, value: str) -> bool:
+    left, right = int(a), int(b)
+    found = {"+": left + right, "-": left - right, "*": left * right, "/": left / right if right else None}
+    return found[sign] == int(value)
+
+
+def test_every_line_of_a_trace_is_true_and_its_expression_reaches_the_target() -> None:
+    source = CARDS["countdown"].source
+    assert isinstance(source, GeneratedProblems)
+    items = reasoning_gym.create_dataset("countdown", size=60, seed=5, **source.config)
+    dead_ends = 0
+    for index in range(60):
+        item = items[index]
+        trace = solve(item["metadata"]["numbers"], item["metadata"]["target"], index)
+        assert trace is not None
+        assert items.score_answer(trace.expression, item) == 1.0
+        searched = trace.text.rpartition("\nCheck: ")[0]
+        equations = EQUATION.findall(searched)
+        assert equations and all(true(*equation) for equation in equations)
+        assert trace.dead_ends == trace.text.count("Dead end")
+        dead_ends += trace.dead_ends
+    assert dead_ends > 20  # the search goes wrong and comes back, as searches do
+
+
+def test_a_trace_is_a_function_of_its_seed() -> None:
+    assert solve([9, 6, 2], 17, 3) == solve([9, 6, 2], 17, 3)
+    assert len({solve([9, 6, 2], 17, seed).text for seed in range(8)}) > 1  # type: ignore[union-attr]
+
+
+def test_what_cannot_be_reached_has_no_trace() -> None:
+    assert solve([1, 1], 50, 0) is None
+    with pytest.raises(DataError, match="two or more numbers"):
+        solve([7], 7, 0)
+
+
+@pytest.mark.parametrize("task", ["gsm-symbolic", "countdown"])
+def test_the_two_styles_differ_in_the_thinking_alone(task: str) -> None:
+    def made(style: str) -> list[tuple[str, str, str]]:
+        data = DataSpec(name="d", source=GeneratedRows(task=task, style=style), rows=12)
+        return [(r.id, r.messages[0]["content"], r.response) for r in rows(data, Tally())]
+
+    for (i, prompt, long), (j, other, short) in zip(made("long-cot"), made("answer-only"), strict=True):
+        assert (i, prompt) == (j, other)
+        thinking, closed, answer = long.partition("\n</think>\n\n")
+        assert thinking.startswith("<think>\n") and closed and answer == short
+        assert short.startswith("\\boxed{")
+
+
+def test_rows_are_counted_and_reproducible() -> None:
+    data = DataSpec(name="d", source=GeneratedRows(task="countdown", style="long-cot", seed=4), rows=30)
+    tally = Tally()
+    first = list(rows(data, tally))
+    assert len(first) == 30
+    assert tally.seen == 30 + tally.unverified + tally.held_out
+    assert list(rows(data, Tally())) == first
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"message": [{"role": "user", "content": "2+2?"}], "response": "4", "advantage": 1.0},
+        {"message": json.dumps([{"role": "user", "content": "2+2?"}]), "response": "4"},
+        {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]},
+        {"prompt": "2+2?", "response": "4"},
+    ],
+)
+def test_known_schemas_are_understood(record: dict[str, object]) -> None:
+    row = parse_record(record, "r")
+    assert row.messages == ({"role": "user", "content": "2+2?"},) and row.response == "4"
+
+
+def test_an_unknown_schema_names_its_columns() -> None:
+    with pytest.raises(DataError, match="row r has columns answer, question; understood are message"):
+        parse_record({"question": "?", "answer": "!"}, "r")
+
+
+@pytest.mark.engines
+def test_a_local_file_gives_its_first_rows(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"prompt": f"{i}?", "response": str(i)}) + "\n" for i in range(9)))
+    data = DataSpec(name="d", source=FileRows(path=str(path)), rows=5)
+    assert [row.response for row in rows(data, Tally())] == list("01234")
+
+
+@pytest.mark.engines
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    data = DataSpec(name="d", source=FileRows(path=str(tmp_path / "none.jsonl")), rows=5)
+    with pytest.raises(DataError, match=r"none\.jsonl' does not exist"):
+        list(rows(data, Tally()))
