@@ -32,7 +32,7 @@ check: setup
 	$(BIN)/python -m pytest -q -m "not engines and not ray and not mlflow and not slow"
 
 test: setup check
-	$(BIN)/python -m pytest -q -m "engines or ray or mlflow or slow"
+	$(BIN)/python -m pytest -q --durations=12 -m "engines or ray or mlflow or slow"
 
 bench: setup
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done

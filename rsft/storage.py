@@ -123,14 +123,14 @@ class Storage:
         """The JSON value, or None when the file does not exist."""
         try:
             return self.read_json(relative)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
 
     def read_lines(self, relative: str) -> list[dict[str, Any]]:
         """The objects of a JSON-lines file; empty when it does not exist."""
         try:
             text = self.read_text(relative)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
         return [json.loads(line) for line in text.splitlines() if line]
 

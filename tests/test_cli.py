@@ -50,10 +50,9 @@ def assert_refused(done: subprocess.CompletedProcess[str], *words: str) -> None:
         (("lengths_steps=(4,)", "lengths_steps=(-4,)"), ("lengths_steps", "-4", "positive")),
         (("checkpoint_steps=(2, 4)", "checkpoint_steps=(2, 9)"), ("checkpoint_steps", "9", "beyond the end")),
         (('source="nano-1m"', 'source="./none"'), ("'./none'", "ModelSpec.source")),
-        (("max_tokens=512", "max_tokens=20"), ("is empty", "max_tokens=20")),
         (('name="smoke"', "name=SMOKE"), ("SMOKE",)),
     ],
-    ids=["benchmark", "length", "checkpoint", "model", "empty variant", "python"],
+    ids=["benchmark", "length", "checkpoint", "model", "python"],
 )
 def test_a_bad_page_is_refused(change: tuple[str, str], words: tuple[str, ...], tmp_path: Path) -> None:
     assert change[0] in SMOKE
@@ -71,6 +70,14 @@ def test_a_page_run_by_python_ends_the_same_way(tmp_path: Path) -> None:
     assert_refused(done, "lengths_steps", "0")
 
 
+@pytest.mark.engines
+def test_an_empty_variant_is_refused_before_training(tmp_path: Path) -> None:
+    done = rsft("run", page=SMOKE.replace("max_tokens=512", "max_tokens=20"), tmp_path=tmp_path)
+    assert_refused(done, "is empty", "max_tokens=20")
+    assert not any((tmp_path / "runs").glob("*/trials/*/checkpoints"))
+
+
+@pytest.mark.engines
 def test_a_response_longer_than_the_limit_fails_when_the_page_says_so(tmp_path: Path) -> None:
     page = SMOKE.replace("rows=64,", 'rows=64, too_long="fail",').replace("max_tokens=512", "max_tokens=200")
     assert_refused(rsft("run", page=page, tmp_path=tmp_path), "above max_tokens=200", "too_long")

@@ -123,6 +123,7 @@ def test_reasoning_gym_answers_end_to_end() -> None:
     assert all(score.where == "last boxed" and score.tokens == 9 for score in scores)
 
 
+@pytest.mark.slow
 def test_mathematics_end_to_end_with_a_bomb_among_the_answers() -> None:
     eighteen, half = problem("18"), problem(r"\frac{1}{2}", id="1")
     pairs = [

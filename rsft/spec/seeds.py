@@ -1,6 +1,6 @@
 """Who may draw which random problems.
 
-reasoning-gym makes item `i` of a data set from `Random(seed + i)`. Two data sets with different seeds
+Most reasoning-gym tasks make item `i` from `Random(seed + i)`. Two data sets with different seeds
 therefore share items as soon as their ranges of `seed + i` overlap: seed 0 with 1,000 rows and seed 500
 are half the same problems. So a seed here is never handed out alone, but as a block of a purpose.
 """

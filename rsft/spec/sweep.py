@@ -182,8 +182,8 @@ class SweepSpec(Spec):
     ) -> Trial:
         train = TrainSpec(**(self.train.model_dump() | changes)) if changes else self.train
         steps = length.steps(data.rows, train.batch_sequences)
-        learned = sorted(changes.keys() - HARDWARE_FIELDS)
-        words = tuple(f"{field}={changes[field]}" for field in learned)
+        resolved = train.model_dump(mode="json")
+        words = tuple(f"{field}={resolved[field]}" for field in sorted(changes.keys() - HARDWARE_FIELDS))
         return Trial(
             id=trial_id(model, data, length, steps, seed, train, words, base_identity),
             model=model,
