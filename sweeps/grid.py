@@ -46,6 +46,7 @@ SWEEP = SweepSpec(
         workers=8,
         zero_stage=3,
     ),
+    concurrent_trials=2,  # the cluster grows on demand, so it cannot tell what it will hold
     overrides=(Override(model="Qwen3-1.7B-Base", train={"zero_stage": 2}),),
     evaluation=EvalSpec(
         benchmarks=(

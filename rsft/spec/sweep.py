@@ -96,6 +96,10 @@ class SweepSpec(Spec):
     train: TrainSpec
     evaluation: EvalSpec
 
+    concurrent_trials: int | None = Field(default=None, gt=0)
+    """Trials at once; None means as many as the cluster holds when the sweep starts. State it on a
+    cluster that grows on demand. Not part of a trial's identity."""
+
     @property
     def lengths(self) -> tuple[Length, ...]:
         return tuple(Length(unit="steps", amount=n) for n in self.lengths_steps) + tuple(

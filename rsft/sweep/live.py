@@ -127,7 +127,8 @@ class Progress:
             log = self._storage.read_lines(layout.train_log(trial_id))
             if not log or log[-1]["step"] == row.step:
                 continue
-            row.step, row.loss, row.state = log[-1]["step"], log[-1]["loss"], "training"
+            row.step, row.loss = log[-1]["step"], log[-1]["loss"]
+            row.state = "done" if row.step == self._trials[trial_id].steps else "training"
             recent = log[-10:]
             row.tokens_per_second = sum(r["tokens"] for r in recent) / max(
                 sum(r["seconds"] for r in recent), 1e-9

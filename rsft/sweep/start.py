@@ -76,7 +76,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
         with (
-            _engines(sweep.train.device, sweep.evaluation, console) as engines,
+            _engines(sweep.train.device, sweep.evaluation, console, sweep.concurrent_trials) as engines,
             Progress(storage, console) as progress,
         ):
             tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI") or None, storage)
@@ -87,7 +87,9 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
 
 
 @contextmanager
-def _engines(device: Device, evaluation: EvalSpec, console: Console) -> Iterator[Engines]:
+def _engines(
+    device: Device, evaluation: EvalSpec, console: Console, at_once: int | None = None
+) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
     from rsft.generation.settings import actor_environment
     from rsft.generation.stream import answer_all
@@ -101,7 +103,7 @@ def _engines(device: Device, evaluation: EvalSpec, console: Console) -> Iterator
 
         def train(jobs: Sequence[TrainJob]) -> dict[str, str]:
             cluster = lazy.get()
-            fits = min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
+            fits = at_once or min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
             attempt = time.strftime("attempt-%Y%m%dT%H%M%S", time.gmtime())
             return train_all(jobs, concurrent=fits, attempt=attempt)
 

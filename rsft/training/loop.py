@@ -66,6 +66,13 @@ def train_loop(config: dict[str, Any]) -> None:
     rows = load_rows(job.storage, job.prepared)
     engine, model, dtype = _engine(job)
     start, target_tokens = _resume(engine)
+    # Asked once, before the first collective: later the first worker writes while others may still look,
+    # and workers that disagree about an export would wait for one another.
+    landed = {
+        step
+        for step in trial.checkpoint_steps
+        if job.storage.exists(layout.checkpoint_marker(trial.id, step))
+    }
     log = _Log(job, start) if rank == 0 else None
 
     for step in range(start, trial.steps):
@@ -93,7 +100,7 @@ def train_loop(config: dict[str, Any]) -> None:
                 f"trial {trial.id}: loss is {loss} at step {done} (rows "
                 f"{', '.join(t.id for t in batch[:4])}, ...); lower the learning rate or look at them."
             )
-        if done in trial.checkpoint_steps:
+        if done in trial.checkpoint_steps and done not in landed:
             checkpoint = Checkpoint(
                 trial_id=trial.id,
                 step=done,
@@ -181,8 +188,6 @@ def _export(
     rank: int,
 ) -> None:
     """Gathers the weights on every worker, writes them on the first one."""
-    if job.storage.exists(layout.checkpoint_marker(checkpoint.trial_id, checkpoint.step)):
-        return  # landed before an interruption; the same weights, since training is deterministic
     if job.trial.train.zero_stage == 3:
         state = engine._zero3_consolidated_16bit_state_dict()
     else:
