@@ -100,7 +100,7 @@ def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").exists():
         return True
     config = folder / "tokenizer_config.json"
-    return config.exists() and "chat_template" in json.loads(config.read_text(encoding="utf-8"))
+    return config.exists() and bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
 
 
 def _folder_hash(files: list[Path]) -> str:
@@ -112,9 +112,19 @@ def _folder_hash(files: list[Path]) -> str:
 
 
 def header(path: Path) -> dict[str, Any]:
-    """The JSON header of a safetensors file: tensor name -> dtype, shape, data_offsets."""
+    """The JSON header of a safetensors file: tensor name -> dtype, shape, data_offsets.
+
+    Raises:
+        ModelError: the file is no safetensors file, such as a pointer of Git LFS.
+    """
     with path.open("rb") as source:
-        (length,) = struct.unpack("<Q", source.read(8))
+        start = source.read(8)
+        length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
+        if not 2 <= length <= path.stat().st_size - 8:
+            raise ModelError(
+                f"weights file {str(path)!r} is no whole safetensors file (a Git LFS pointer, or cut "
+                "off while copied?); fetch it again."
+            )
         parsed: dict[str, Any] = json.loads(source.read(length))
     parsed.pop("__metadata__", None)
     return parsed

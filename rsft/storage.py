@@ -79,7 +79,10 @@ class Storage:
     def names(self, relative: str = "") -> list[str]:
         """Names directly below a folder, sorted; empty when it does not exist."""
         selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True)
-        return sorted(info.base_name for info in self._fs.get_file_info(selector))
+        try:
+            return sorted(info.base_name for info in self._fs.get_file_info(selector))
+        except NotADirectoryError:
+            return []
 
     def size_bytes(self, relative: str = "") -> int:
         selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True, recursive=True)

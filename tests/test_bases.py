@@ -74,3 +74,9 @@ def test_a_hub_id_without_revision_is_not_pinned() -> None:
 )
 def test_the_last_box_is_read(text: str, box: str | None) -> None:
     assert last_boxed(text) == box
+
+
+def test_a_pointer_in_place_of_weights_is_refused(folder: Path) -> None:
+    (folder / "model.safetensors").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    with pytest.raises(ModelError, match="no whole safetensors file"):
+        resolve(ModelSpec(source=str(folder)))

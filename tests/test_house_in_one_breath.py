@@ -20,6 +20,7 @@ from rsft.spec import (
     BenchmarkUse,
     DataSpec,
     EvalSpec,
+    FileRows,
     GeneratedRows,
     ModelSpec,
     SamplingSpec,
@@ -211,3 +212,15 @@ def test_the_resolved_spec_is_kept_and_gives_the_same_plan(finished: Storage) ->
     stored = SweepSpec(**json.loads(finished.read_text(layout.SWEEP))["spec"])
     plan = make_plan(stored, finished)
     assert [trial.id for trial in plan.trials] == [trial.id for trial in make_plan(page(), finished).trials]
+
+
+@pytest.mark.engines
+def test_a_file_that_changed_under_a_trial_is_refused(tmp_path: Path) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"prompt": "2 + 2?", "response": "4"}\n' * 16)
+    data = (DataSpec(name="own", source=FileRows(path=str(rows)), rows=16),)
+    storage = Storage(tmp_path / "house")
+    run(page(data=data), storage)
+    rows.write_text('{"prompt": "2 + 2?", "response": "5"}\n' * 16)
+    with pytest.raises(DataError, match="file of variant 'own' has changed"):
+        run(page(data=data), storage)

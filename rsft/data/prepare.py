@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from rsft import layout
-from rsft.data.source import Row, Tally, rows
+from rsft.data.source import Row, Tally, fingerprint, rows
 from rsft.data.template import Tokenizer, prompt_ids, target_ids, tokenizer_hash
 from rsft.errors import DataError
 from rsft.spec.base import content_hash
@@ -47,6 +47,7 @@ def prepared_name(data: DataSpec, tokenizer: Tokenizer, max_tokens: int) -> str:
         "data": data.model_dump(mode="json", exclude={"name"}),
         "tokenizer": tokenizer_hash(tokenizer),
         "max_tokens": max_tokens,
+        "content": fingerprint(data),
     }
     return f"{data.name}-{content_hash(facts, 10)}"
 
@@ -99,6 +100,7 @@ def prepare(
         "spec": data.model_dump(mode="json"),
         "tokenizer": tokenizer_hash(tokenizer),
         "max_tokens": max_tokens,
+        "content": fingerprint(data),
         "rows_in": tally.seen,
         "rows_kept": len(kept),
         "dropped": {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -54,6 +55,17 @@ def rows(data: DataSpec, tally: Tally) -> Iterator[Row]:
         yield from islice(_generated(source, tally, data.rows), data.rows)
     else:
         yield from islice(_stored(data, source, tally), data.rows)
+
+
+def fingerprint(data: DataSpec) -> str | None:
+    """Digest of a local file's content; None for other sources, or while the file is not there."""
+    if not isinstance(data.source, FileRows):
+        return None
+    path = Path(data.source.path).expanduser()
+    if not path.is_file():
+        return None
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
 
 
 def _generated(source: GeneratedRows, tally: Tally, wanted: int) -> Iterator[Row]:

@@ -189,7 +189,7 @@ class SweepSpec(Spec):
         resolved = train.model_dump(mode="json")
         words = tuple(f"{field}={resolved[field]}" for field in sorted(changes.keys() - HARDWARE_FIELDS))
         return Trial(
-            id=trial_id(model, data, length, steps, seed, train, words, base_identity),
+            id=trial_id(model, data, steps, seed, train, base_identity),
             model=model,
             data=data,
             length=length,

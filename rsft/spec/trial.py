@@ -62,16 +62,15 @@ class Trial(Spec):
 def trial_id(
     model: ModelSpec,
     data: DataSpec,
-    length: Length,
     steps: int,
     seed: int,
     train: TrainSpec,
-    words: tuple[str, ...],
     base_identity: str,
 ) -> str:
-    """`<base>__<data>__<recipe words>__<8 hex>`: same facts, same id, on any machine.
+    """`<base>__<data>__<steps and seed>__<8 hex>`: same facts, same id, on any machine.
 
-    The hex covers what changes the weights: not the sweep's name, the hardware, or what is evaluated.
+    The hex covers what changes the weights: not the sweep's name, the hardware, or what is evaluated. The
+    words are made from resolved facts alone, so that one epoch of ten steps and ten steps are one trial.
     """
     facts = {
         "base": base_identity,
@@ -81,5 +80,5 @@ def trial_id(
         "seed": seed,
         "train": train.model_dump(mode="json", exclude=set(HARDWARE_FIELDS)),
     }
-    readable = "__".join((model.label, data.name, "-".join((length.label, f"s{seed}", *words))))
+    readable = "__".join((model.label, data.name, f"{steps}st-s{seed}"))
     return f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', readable).lower()[:100]}__{content_hash(facts)}"

@@ -13,8 +13,10 @@ from typing import Any
 
 from rsft import layout, provenance
 from rsft.data.prepare import prepare
-from rsft.errors import StorageError
+from rsft.data.source import fingerprint
+from rsft.errors import DataError, StorageError
 from rsft.spec.sweep import SweepSpec
+from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
 from rsft.sweep.jobs import Engines, TrainJob
@@ -83,6 +85,7 @@ def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[Train
     for trial in plan.trials:
         base = plan.bases[trial.model.label]
         key = (trial.model.label, trial.data.name, trial.train.max_tokens)
+        check_rows(plan, trial)
         if plan.trial_state(trial) == "done":
             continue
         if key not in manifests:
@@ -100,6 +103,23 @@ def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[Train
             )
         )
     return jobs
+
+
+def check_rows(plan: Plan, trial: Trial) -> None:
+    """Refuses to go on with a trial whose local file has changed since it began.
+
+    Raises:
+        DataError: another content than the one that was trained on.
+    """
+    record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
+    if record is None:
+        return
+    known = plan.storage.read_json(layout.manifest(record["prepared"]))["content"]
+    if (found := fingerprint(trial.data)) not in (None, known):
+        raise DataError(
+            f"the file of variant {trial.data.name!r} has changed since trial {trial.id} began (content "
+            f"{found}, was {known}); restore it, or give the new rows a file of another name."
+        )
 
 
 def begin_tracking(plan: Plan, tracker: Tracker) -> None:
