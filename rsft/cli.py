@@ -19,8 +19,8 @@ from rsft.errors import SpecError, StorageError
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
+from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.plan import Plan, forecast, make_plan, status
-from rsft.sweep.start import OnlyOption, StorageOption, guarded, start, summarize, sweep_storage
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -110,7 +110,14 @@ def _show_plan(facts: dict[str, Any]) -> None:
 @app.command()
 def run(page: PageArgument, storage: StorageOption = None, only: OnlyOption = "*") -> None:
     """Fill all holes of a sweep; again is safe."""
-    raise typer.Exit(guarded(lambda: start(load_page(page), storage, only)))
+
+    def action() -> int:
+        sweep = load_page(page)
+        from rsft.sweep.start import start  # engines, the report's figures: seconds of imports
+
+        return start(sweep, storage, only)
+
+    raise typer.Exit(guarded(action))
 
 
 @app.command("status")

@@ -59,6 +59,6 @@ SWEEP = SweepSpec(
 )
 
 if __name__ == "__main__":
-    from rsft.sweep.start import main
+    from rsft.sweep.entry import main
 
     main(SWEEP)

@@ -1,4 +1,4 @@
-"""The real engines behind `run_sweep`, and the command line of a sweep's page.
+"""The real engines behind `run_sweep`.
 
 The one module where engines are imported inside functions: planning, status and reports must work where
 none is installed, and Ray reads its environment at import.
@@ -11,20 +11,19 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-import typer
 from rich.console import Console
 
-from rsft import layout
 from rsft.bases import Base
 from rsft.canary import Canary
 from rsft.data.template import load_tokenizer
-from rsft.errors import EXIT_USER_ERROR, MissingEngine, RsftError, StorageError
+from rsft.errors import MissingEngine
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
+from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import concurrent_trials, make_plan
@@ -32,33 +31,6 @@ from rsft.sweep.quiet import set_environment
 from rsft.sweep.run import run_sweep
 
 Device = Literal["cpu", "gpu"]
-DEFAULT_STORAGE = "runs"
-EXIT_INCOMPLETE = 1
-"""Something failed or is still open; the summary says what."""
-
-StorageOption = Annotated[
-    str | None,
-    typer.Option("--storage", help="Folder or bucket URI; RSFT_STORAGE or ./runs otherwise."),
-]
-OnlyOption = Annotated[str, typer.Option("--only", help="Run just the trials whose id fits this glob.")]
-
-
-def sweep_storage(name: str, given: str | None) -> Storage:
-    """The storage of one sweep: `<storage>/<name>`, or `given` itself when it is that sweep's root.
-
-    Raises:
-        StorageError: `given` is the root of another sweep.
-    """
-    root = Storage(given or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE)
-    record = root.read_json_or_none(layout.SWEEP)
-    if record is None:
-        return root.child(name)
-    if record["spec"]["name"] == name:
-        return root
-    raise StorageError(
-        f"storage {root.root!r} belongs to sweep {record['spec']['name']!r}, not to {name!r}; "
-        "give its parent folder, or another --storage."
-    )
 
 
 def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> int:
@@ -161,50 +133,3 @@ def evaluate_only(
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
     with _engines(device, evaluation, console) as engines:
         return evaluate_models(models, evaluation, storage, engines, console)
-
-
-def summarize(storage: Storage, after: dict[str, Any], console: Console) -> int:
-    """Says what is done, what is not and why, and where to look; returns the exit code."""
-    trials, cells = after["trials"], after["cells"]
-    console.print(
-        f"{trials['done']} of {sum(trials.values())} trials done, "
-        f"{cells['done']} of {sum(cells.values())} cells done",
-        highlight=False,
-    )
-    for failure in after["failures"]:
-        console.print(
-            f"failed: {failure['trial']}, {failure['what']}: {failure['kind']} "
-            f"({failure['message']}); {failure['next']}",
-            highlight=False,
-            markup=False,
-            soft_wrap=True,
-        )
-    for what, value in (
-        ("report ", storage.path(f"{layout.REPORT}/index.html")),
-        ("compare", f"rsft ui {storage.root}"),
-    ):
-        console.print(f"{what}  {value}", highlight=False, markup=False, soft_wrap=True)
-    complete = not (trials["open"] or trials["failed"] or cells["open"] or cells["failed"])
-    return 0 if complete else EXIT_INCOMPLETE
-
-
-def main(sweep: SweepSpec) -> None:
-    """Command line of a sweep's page; ends the process with the sweep's exit code."""
-
-    def command(storage: StorageOption = None, only: OnlyOption = "*") -> None:
-        raise typer.Exit(guarded(lambda: start(sweep, storage, only)))
-
-    command.__doc__ = f"Runs the sweep {sweep.name!r}; what is done already is kept."
-    typer.run(command)
-
-
-def guarded(action: Any) -> int:
-    """Runs a command's work; a user's mistake becomes one sentence and exit code 2."""
-    try:
-        return int(action() or 0)
-    except RsftError as error:
-        typer.echo(f"error: {error}", err=True)
-        return EXIT_USER_ERROR
-    except KeyboardInterrupt:
-        typer.echo("interrupted; run again to go on from here.", err=True)
-        return 130
