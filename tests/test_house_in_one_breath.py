@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
@@ -69,11 +71,14 @@ def run(
     storage: Storage,
     trainer: FakeTrainer | None = None,
     answer: Any = learns,
+    report: bool = False,
     **options: Any,
 ) -> tuple[dict[str, Any], FakeTrainer, FakeGenerator]:
     trainer, generator = trainer or FakeTrainer(), FakeGenerator(answer, **options)
     progress = Progress(storage, Console(file=io.StringIO()))
-    with progress:
+    # Drawing the figures takes most of a second breath; two tests look at the real report.
+    page_written = nullcontext() if report else patch("rsft.sweep.results.write_report", return_value="")
+    with progress, page_written:
         after = run_sweep(sweep, storage, fake_engines(trainer, generator), SilentTracker(), progress)
     return after, trainer, generator
 
@@ -81,7 +86,7 @@ def run(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Storage:
     storage = Storage(tmp_path_factory.mktemp("house") / "house")
-    after, trainer, _ = run(page(), storage)
+    after, trainer, _ = run(page(), storage, report=True)
     assert after["trials"] == {"done": 4, "failed": 0, "open": 0}
     assert len(trainer.trained) == 4
     return storage
@@ -170,7 +175,7 @@ def test_an_added_benchmark_trains_nothing(tmp_path: Path) -> None:
 def test_a_failed_trial_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "house")
     broken = next(trial.id for trial in make_plan(page(), storage).trials)
-    after, trainer, _ = run(page(), storage, FakeTrainer(lambda trial_id: trial_id == broken))
+    after, trainer, _ = run(page(), storage, FakeTrainer(lambda trial_id: trial_id == broken), report=True)
     assert after["trials"] == {"done": 3, "failed": 1, "open": 0}
     (failure,) = after["failures"]
     assert failure["trial"] == broken and failure["kind"] == "out of memory"

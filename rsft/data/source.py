@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -77,7 +78,7 @@ def _generated(source: GeneratedRows, tally: Tally, wanted: int) -> Iterator[Row
     items = reasoning_gym.create_dataset(card.source.task, size=BLOCK, seed=first, **card.source.config)
     work = WORKED[source.task]
     # Seeds keep training and evaluation apart; small problem spaces still meet now and then.
-    held_out = {problem.question.strip() for problem in problems(card)}
+    held_out = _benchmark_questions(source.task)
     for index in range(min(BLOCK, 20 * wanted)):
         item = items[index]
         tally.seen += 1
@@ -95,6 +96,11 @@ def _generated(source: GeneratedRows, tally: Tally, wanted: int) -> Iterator[Row
             messages=({"role": "user", "content": card.prompt(item["question"])},),
             response=f"{thinking}\\boxed{{{answer}}}",
         )
+
+
+@cache
+def _benchmark_questions(task: str) -> frozenset[str]:
+    return frozenset(problem.question.strip() for problem in problems(CARDS[task]))
 
 
 def _worked_gsm(item: dict[str, Any], seed: int) -> tuple[str, str] | None:
