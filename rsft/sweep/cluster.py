@@ -56,7 +56,8 @@ def _join_or_start() -> Cluster:
         context = ray.init(**quiet)
     else:
         logical = max(LOGICAL_CPUS, os.cpu_count() or 1)
-        context = ray.init(num_cpus=logical, include_dashboard=False, **quiet)
+        # "local": without it Ray would join any cluster that once ran on this machine.
+        context = ray.init("local", num_cpus=logical, include_dashboard=False, **quiet)
     resources = ray.cluster_resources()
     cores = resources.get("CPU", 1.0) if joined else float(os.cpu_count() or 1)
     logs = f"{context.address_info['session_dir']}/logs"
