@@ -18,6 +18,8 @@ from rsft.records import FinishReason, Generation, Problem, Score
 from rsft.scoring.grade import grade_all
 from rsft.scoring.process import GraderProcess, Verdict
 
+pytestmark = pytest.mark.slow  # real grading processes
+
 BOMB = "9^{9^{9^9}}"
 """Hangs math-verify inside one multiplication of big integers, where no signal handler runs."""
 
@@ -123,7 +125,6 @@ def test_reasoning_gym_answers_end_to_end() -> None:
     assert all(score.where == "last boxed" and score.tokens == 9 for score in scores)
 
 
-@pytest.mark.slow
 def test_mathematics_end_to_end_with_a_bomb_among_the_answers() -> None:
     eighteen, half = problem("18"), problem(r"\frac{1}{2}", id="1")
     pairs = [
