@@ -18,6 +18,8 @@ import pytest
 from rsft.errors import EngineError
 from rsft.scoring.process import GraderProcess, Verdict
 
+pytestmark = pytest.mark.slow  # real grading processes
+
 FAKE = """
 import json, os, pathlib, subprocess, sys, time
 time.sleep(float(os.environ.get("TZ", "0")))
