@@ -46,6 +46,7 @@ def load_page(path: Path) -> SweepSpec:
     if module_spec is None or module_spec.loader is None:
         raise SpecError(f"sweep page {str(path)!r} is no Python file; give one that ends in .py.")
     module = importlib.util.module_from_spec(module_spec)
+    sys.path.insert(0, str(path.parent.resolve()))  # as `python page.py` does: pages import one another
     module_spec.loader.exec_module(module)
     sweep = getattr(module, "SWEEP", None)
     if not isinstance(sweep, SweepSpec):

@@ -123,6 +123,13 @@ def test_a_page_without_a_sweep_is_refused(tmp_path: Path) -> None:
     assert_refused(rsft("plan", page="X = 1\n", tmp_path=tmp_path), "defines no SWEEP")
 
 
+def test_a_page_may_import_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "neighbour.py").write_text(SMOKE)
+    done = rsft("plan", "--json", page="from neighbour import SWEEP\n", tmp_path=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["sweep"] == "smoke"
+
+
 def test_a_glob_that_matches_nothing_is_refused(tmp_path: Path) -> None:
     done = rsft("run", "--only", "zzz*", page=SMOKE, tmp_path=tmp_path)
     assert_refused(done, "'zzz*'", "none of the 2 trials")

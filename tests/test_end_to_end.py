@@ -28,13 +28,15 @@ def environment() -> dict[str, str]:
     return kept
 
 
-def command(storage: Path) -> list[str]:
-    return [sys.executable, str(PAGE), "--storage", str(storage)]
+def command(storage: Path, page: Path = PAGE) -> list[str]:
+    return [sys.executable, str(page), "--storage", str(storage)]
 
 
-def complete(storage: Path) -> Path:
+def complete(storage: Path, page: Path = PAGE) -> Path:
     """Runs the page to its end; returns the sweep's root."""
-    done = subprocess.run(command(storage), env=environment(), capture_output=True, text=True, timeout=900)
+    done = subprocess.run(
+        command(storage, page), env=environment(), capture_output=True, text=True, timeout=900
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return storage / "one-trial"
 
@@ -158,3 +160,23 @@ def test_a_killed_driver_leaves_the_same_answers_and_scores(whole: Path, disturb
         assert pq.read_table(whole / name).equals(pq.read_table(disturbed / name)), name
     tables = [pq.read_table(root / "tables" / "cells.parquet") for root in (whole, disturbed)]
     assert tables[0].equals(tables[1])
+
+
+def test_a_grown_page_computes_the_new_cells_alone(whole: Path) -> None:
+    """A seed, a variant and a benchmark more: the last test, since the sweep is another one afterwards."""
+    results = ("*.safetensors", "train.jsonl", "generations.parquet", "scores.parquet", "rows.parquet")
+    before = {path: path.stat().st_mtime_ns for name in results for path in whole.rglob(name)}
+    assert before
+    complete(whole.parent, PAGE.with_name("one_trial_grown.py"))
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    table = pq.read_table(whole / "tables" / "cells.parquet").to_pandas()
+    cells = table.drop_duplicates(["trial", "step", "benchmark"])
+    assert len(cells) == 3 * (1 + len(STEPS)) * 3  # three trials now, three benchmarks
+    assert set(zip(cells.data, cells.seed, strict=True)) == {
+        ("countdown-cot", 0),
+        ("countdown-cot", 1),
+        ("countdown-answer", 0),
+    }
+    answered = [path for path in whole.rglob("generations.parquet") if path not in before]
+    # step 0 is shared: gcd alone is new there; so it is for the old trial; the two new ones answer all.
+    assert len(answered) == 1 + len(STEPS) * (1 + 3 + 3)
