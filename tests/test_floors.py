@@ -14,7 +14,10 @@ import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
 
-GROUND = ("errors", "records", "layout", "storage", "provenance", "bases", "boxed", "canary", "spec")
+GROUND = (
+    *("errors", "records", "layout", "storage", "provenance"),
+    *("bases", "boxed", "canary", "wheels", "spec"),
+)
 FLOORS = {
     **dict.fromkeys(GROUND, 0),
     "rsft": 0,  # the package itself: its version and its folder

