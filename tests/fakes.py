@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 
 from rsft import layout
 from rsft.bases import Base
 from rsft.canary import Canary
+from rsft.data.overlap import flagged
 from rsft.generation.requests import sample_seed
 from rsft.records import Generation, Problem
 from rsft.spec.model import ModelSpec
@@ -30,16 +31,20 @@ class ToyTokenizer:
     eos_token_id = 0
     chat_template = "toy"
 
+    added_tokens_decoder: ClassVar[dict[int, Any]] = {}
+
     class backend_tokenizer:
         @staticmethod
         def to_str() -> str:
             return "toy"
 
-    def __call__(self, text: str, add_special_tokens: bool = False) -> dict[str, list[int]]:
-        return {"input_ids": [ord(character) for character in text]}
+    def __call__(self, text: str | list[str], add_special_tokens: bool = False) -> dict[str, list[Any]]:
+        if isinstance(text, str):
+            return {"input_ids": list(map(ord, text))}
+        return {"input_ids": [list(map(ord, one)) for one in text]}
 
-    def decode(self, ids: Sequence[int]) -> str:
-        return "".join(map(chr, ids))
+    def batch_decode(self, sequences: Sequence[Sequence[int]], **options: bool) -> list[str]:
+        return ["".join(map(chr, ids)) for ids in sequences]
 
     def apply_chat_template(
         self, messages: list[dict[str, str]], tokenize: bool, add_generation_prompt: bool
@@ -147,7 +152,9 @@ def fake_engines(trainer: FakeTrainer, generator: FakeGenerator) -> Engines:
         return CANARY
 
     return Engines(
-        tokenizer=lambda source, revision, template: ToyTokenizer(),
+        tokenizer=lambda source, model: ToyTokenizer(),
+        prove=lambda rows: None,
+        scan=flagged,
         train=trainer,
         canary=canary,
         answer=generator,

@@ -21,6 +21,7 @@ from rsft.data.template import load_tokenizer
 from rsft.errors import EngineError
 from rsft.generation.engine import Engine
 from rsft.generation.requests import CellRequest, EvalTask
+from rsft.spec.model import ModelSpec
 from rsft.training.export import reference_canary
 
 
@@ -57,7 +58,7 @@ def greedy(engine: Engine, weights: str, canary: Canary) -> list[str]:
 
 def main(folder: Path) -> None:
     base = str(SHIPPED / "nano-1m")
-    tokenizer = load_tokenizer(base, None, None)
+    tokenizer = load_tokenizer(base, ModelSpec(source=base))
     other = folder / "other"
     moved(SHIPPED / "nano-1m", other, seed=1)
     tokenizer.save_pretrained(other)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rsft.data.batches import IGNORE, assign, best_fit, data_hash, micro_batch, step_rows
-from rsft.data.prepare import Tokens
+from rsft.data.template import Tokens
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=40)
 
@@ -59,7 +59,7 @@ def test_workers_share_all_rows_in_equal_numbers_of_micro_batches(
 
 
 def test_labels_are_the_targets_and_positions_restart() -> None:
-    rows = [Tokens("a", [1, 2], [3, 4]), Tokens("b", [5], [6, 7, 8])]
+    rows = [Tokens.of("a", [1, 2], [3, 4]), Tokens.of("b", [5], [6, 7, 8])]
     arrays = micro_batch([[0, 1], [1]], rows, pad=9)
     assert arrays.input_ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [5, 6, 7, 8, 9, 9, 9, 9]]
     no = IGNORE
@@ -72,5 +72,5 @@ def test_an_empty_micro_batch_has_no_target() -> None:
 
 
 def test_the_data_hash_sees_order_and_content() -> None:
-    a, b = Tokens("a", [1], [2]), Tokens("b", [3], [4])
+    a, b = Tokens.of("a", [1], [2]), Tokens.of("b", [3], [4])
     assert len({data_hash(batch) for batch in ([a, b], [b, a], [a], [b])}) == 4

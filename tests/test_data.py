@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import re
-from pathlib import Path
 
 import pytest
 import reasoning_gym
 
 from rsft.benchmarks.cards import CARDS, GeneratedProblems
 from rsft.data.countdown import solve
-from rsft.data.source import Tally, parse_record, rows
+from rsft.data.rows import Tally
+from rsft.data.source import rows
 from rsft.errors import DataError
-from rsft.spec import DataSpec, FileRows, GeneratedRows
+from rsft.spec import DataSpec, GeneratedRows
 
 EQUATION = re.compile(r"(\d+) ([-+*/]) (\d+) = (\d+)")
 
@@ -71,39 +70,5 @@ def test_rows_are_counted_and_reproducible() -> None:
     tally = Tally()
     first = list(rows(data, tally))
     assert len(first) == 30
-    assert tally.seen == 30 + tally.unverified + tally.held_out
+    assert tally.seen == 30 + tally.dropped.total()
     assert list(rows(data, Tally())) == first
-
-
-@pytest.mark.parametrize(
-    "record",
-    [
-        {"message": [{"role": "user", "content": "2+2?"}], "response": "4", "advantage": 1.0},
-        {"message": json.dumps([{"role": "user", "content": "2+2?"}]), "response": "4"},
-        {"messages": [{"role": "user", "content": "2+2?"}, {"role": "assistant", "content": "4"}]},
-        {"prompt": "2+2?", "response": "4"},
-    ],
-)
-def test_known_schemas_are_understood(record: dict[str, object]) -> None:
-    row = parse_record(record, "r")
-    assert row.messages == ({"role": "user", "content": "2+2?"},) and row.response == "4"
-
-
-def test_an_unknown_schema_names_its_columns() -> None:
-    with pytest.raises(DataError, match="row r has columns answer, question; understood are message"):
-        parse_record({"question": "?", "answer": "!"}, "r")
-
-
-@pytest.mark.engines
-def test_a_local_file_gives_its_first_rows(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    path.write_text("".join(json.dumps({"prompt": f"{i}?", "response": str(i)}) + "\n" for i in range(9)))
-    data = DataSpec(name="d", source=FileRows(path=str(path)), rows=5)
-    assert [row.response for row in rows(data, Tally())] == list("01234")
-
-
-@pytest.mark.engines
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    data = DataSpec(name="d", source=FileRows(path=str(tmp_path / "none.jsonl")), rows=5)
-    with pytest.raises(DataError, match=r"none\.jsonl' does not exist"):
-        list(rows(data, Tally()))

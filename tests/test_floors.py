@@ -38,9 +38,10 @@ FLOORS = {
 DOORS: dict[str, tuple[str, ...]] = {
     "ray.tune": ("rsft/sweep/tuner.py",),
     "ray.train": ("rsft/training/launch.py", "rsft/training/loop.py"),
-    "ray.data": ("rsft/generation/stream.py",),
+    "ray.data": ("rsft/generation/stream.py", "rsft/sweep/scan.py"),
     "ray": (
         "rsft/sweep/tuner.py",
+        "rsft/sweep/scan.py",
         "rsft/sweep/cluster.py",
         "rsft/training/launch.py",
         "rsft/training/loop.py",
@@ -50,7 +51,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "torch": ("rsft/training/", "rsft/nano/"),
     "deepspeed": ("rsft/training/",),
     "transformers": ("rsft/training/", "rsft/nano/", "rsft/data/"),
-    "datasets": ("rsft/data/source.py", "rsft/benchmarks/source.py"),
+    "datasets": ("rsft/data/source.py", "rsft/data/overlap.py"),
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/",),

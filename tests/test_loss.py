@@ -41,14 +41,14 @@ def rows() -> list[Tokens]:
     def ids(count: int) -> list[int]:
         return torch.randint(1, 97, (count,), generator=generator).tolist()
 
-    return [Tokens(str(i), ids(3 + i), ids(5 + 2 * i)) for i in range(7)]
+    return [Tokens.of(str(i), ids(3 + i), ids(5 + 2 * i)) for i in range(7)]
 
 
 def laid_out(model: Qwen3ForCausalLM, rows: list[Tokens], **shape: int) -> tuple[float, torch.Tensor]:
     """(summed loss, gradient of the embeddings) over all workers and micro-batches of a layout."""
     model.zero_grad()
     loss, total = TargetLoss(model), 0.0
-    for worker in assign([len(t.prompt) + len(t.target) for t in rows], **shape):
+    for worker in assign([len(tokens) for tokens in rows], **shape):
         for sequences in worker:
             arrays = micro_batch(sequences, rows, pad=0)
             nll = loss(*(torch.from_numpy(a) for a in (arrays.input_ids, arrays.position_ids, arrays.labels)))
@@ -62,9 +62,10 @@ def row_by_row(model: Qwen3ForCausalLM, rows: list[Tokens]) -> tuple[float, torc
     model.zero_grad()
     total = 0.0
     for tokens in rows:
-        ids = torch.tensor([[*tokens.prompt, *tokens.target]])
-        logits = model(input_ids=ids).logits[0, len(tokens.prompt) - 1 : -1]
-        nll = torch.nn.functional.cross_entropy(logits, torch.tensor(tokens.target), reduction="sum")
+        ids = torch.tensor(tokens.ids).long()
+        ((start, end),) = tokens.spans
+        logits = model(input_ids=ids[None]).logits[0, start - 1 : end - 1]
+        nll = torch.nn.functional.cross_entropy(logits, ids[start:end], reduction="sum")
         nll.backward()
         total += float(nll.detach())
     return total, model.get_input_embeddings().weight.grad.clone()
@@ -92,7 +93,7 @@ def test_documents_of_a_packed_sequence_do_not_see_each_other(
     model: Qwen3ForCausalLM, rows: list[Tokens]
 ) -> None:
     alone, _ = laid_out(model, rows[:1], workers=1, sequence_tokens=64, micro_batch_tokens=64)
-    other = [rows[0], Tokens("x", [5] * 9, [7] * 9)]
+    other = [rows[0], Tokens.of("x", [5] * 9, [7] * 9)]
     together, _ = laid_out(model, other, workers=1, sequence_tokens=64, micro_batch_tokens=64)
     only_other, _ = laid_out(model, other[1:], workers=1, sequence_tokens=64, micro_batch_tokens=64)
     assert together == pytest.approx(alone + only_other, rel=TOLERANCE)

@@ -135,11 +135,16 @@ def made_up_facts(cells: pd.DataFrame | None = None, **changes: Any) -> ReportFa
                 "rows_kept": 3964,
                 "dropped": {"too long": 36, "contaminated": 0},
                 "target_tokens": {"p50": 181, "p95": 402},
-                "sample": [{"prompt": "What is 3 + 4?", "target": "<think>3 + 4</think> \\boxed{7}"}],
+                "sample": [decoded("What is 3 + 4?", "<think>3 + 4</think> \\boxed{7}")],
             }
         },
     )
     return dataclasses.replace(facts, **changes)
+
+
+def decoded(prompt: str, target: str) -> dict[str, Any]:
+    parts = [{"text": prompt, "trained": False}, {"text": target, "trained": True}]
+    return {"id": "row", "parts": parts}
 
 
 def written(tmp_path: Path, facts: ReportFacts) -> str:
@@ -388,7 +393,7 @@ def test_text_from_data_stays_text(tmp_path: Path) -> None:
         cells,
         status=status,
         sweep={"spec": {"name": HOSTILE}, "provenance": {"commit": HOSTILE}},
-        certificates={HOSTILE: {HOSTILE: HOSTILE, "sample": [{"prompt": HOSTILE, "target": HOSTILE}]}},
+        certificates={HOSTILE: {HOSTILE: HOSTILE, "sample": [decoded(HOSTILE, HOSTILE)]}},
     )
     text = written(tmp_path, facts)
     assert "script" not in Page(text).tags

@@ -80,7 +80,7 @@ def play(tracker: Tracker, sweep: str, html: Path) -> None:
     tracker.begin(sweep, {"spec": {"name": sweep}})
     for trial in trials()[1:3]:
         tracker.trial(trial)
-        tracker.dataset(trial.id, trial.data.name, "d" * 40, trial.data.rows)
+        tracker.dataset(trial.id, trial.data.name, "d" * 40, trial.data.rows, "# rows")
         tracker.training(trial.id, rows(1, trial.steps))
         for step in (0, trial.steps // 2, trial.steps):
             for benchmark in ("countdown", "gcd"):

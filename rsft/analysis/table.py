@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -32,6 +32,9 @@ SCHEMA = pa.schema(
         ("problems", pa.int64()),
         ("samples", pa.int64()),
         ("truncated", pa.float64()),
+        # Problems of the benchmark that occur in the trial's training rows, and the value without them.
+        ("flagged", pa.int64()),
+        ("value_unflagged", pa.float64()),
     ]
 )
 
@@ -46,6 +49,10 @@ class ScoredCell:
     benchmark: str
     dimension: str
     estimates: Sequence[Estimate]
+    flagged: int = 0
+    """Problems that occur in the training rows."""
+    unflagged: Mapping[str, Estimate] = field(default_factory=dict)
+    """Metric -> its estimate without those problems, where there are any."""
 
 
 def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
@@ -65,6 +72,9 @@ def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
             "benchmark": cell.benchmark,
             "dimension": cell.dimension,
         }
-        rows += [axes | asdict(estimate) for estimate in cell.estimates]
+        for estimate in cell.estimates:
+            without = cell.unflagged.get(estimate.metric) if cell.flagged else estimate
+            value = None if without is None else without.value
+            rows.append(axes | asdict(estimate) | {"flagged": cell.flagged, "value_unflagged": value})
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     return table.sort_by([("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")])

@@ -8,12 +8,13 @@ since the loss is a mean over all target tokens of the step.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rsft.data.prepare import Tokens
+from rsft.data.template import Tokens
 
 IGNORE = -100
 """Label of a position that is not trained on."""
@@ -55,18 +56,18 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
         ValueError: an item longer than the capacity.
     """
     bins: list[list[int]] = []
-    room: list[int] = []
+    rooms: list[tuple[int, int]] = []  # (room left, bin), sorted, so that the tightest fit is found at once
     for item in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
         if lengths[item] > capacity:
             raise ValueError(f"item {item} of length {lengths[item]} exceeds capacity {capacity}")
-        fitting = [b for b in range(len(bins)) if room[b] >= lengths[item]]
-        if fitting:
-            best = min(fitting, key=lambda b: (room[b], b))
+        at = bisect_left(rooms, (lengths[item], -1))
+        if at < len(rooms):
+            room, best = rooms.pop(at)
             bins[best].append(item)
-            room[best] -= lengths[item]
         else:
+            room, best = capacity, len(bins)
             bins.append([item])
-            room.append(capacity - lengths[item])
+        insort(rooms, (room - lengths[item], best))
     return bins
 
 
@@ -107,7 +108,7 @@ def _group(mine: list[int], fill: list[int], micro_batch_tokens: int) -> list[li
 def micro_batch(sequences: Sequence[Sequence[int]], rows: Sequence[Tokens], pad: int) -> MicroBatch:
     """Arrays of one forward pass; an empty one is a single pad token without a target."""
     packed = [[rows[item] for item in members] for members in sequences] or [[]]
-    longest = max([sum(len(t.prompt) + len(t.target) for t in s) for s in packed] + [2])
+    longest = max([sum(len(t) for t in s) for s in packed] + [2])
     shape = (len(packed), longest)
     ids = np.full(shape, pad, dtype=np.int64)
     positions = np.zeros(shape, dtype=np.int64)
@@ -115,12 +116,12 @@ def micro_batch(sequences: Sequence[Sequence[int]], rows: Sequence[Tokens], pad:
     for s, documents in enumerate(packed):
         at = 0
         for tokens in documents:
-            document = [*tokens.prompt, *tokens.target]
-            end = at + len(document)
-            ids[s, at:end] = document
-            positions[s, at:end] = np.arange(len(document))
-            # Position i predicts token i + 1, so the last prompt token has the first target as label.
-            labels[s, at + len(tokens.prompt) - 1 : end - 1] = tokens.target
+            end = at + len(tokens)
+            ids[s, at:end] = tokens.ids
+            positions[s, at:end] = np.arange(len(tokens))
+            for start, stop in tokens.spans:
+                # Position i predicts token i + 1, so the last prompt token has the first target as label.
+                labels[s, at + start - 1 : at + stop - 1] = tokens.ids[start:stop]
             at = end
         positions[s, at:] = np.arange(longest - at)  # the padding is a document of its own
     return MicroBatch(ids, positions, labels)
@@ -130,5 +131,5 @@ def data_hash(rows: Sequence[Tokens]) -> str:
     """Digest of the token ids of one step, in order; logged so that two runs can be compared."""
     digest = hashlib.sha256()
     for tokens in rows:
-        digest.update(np.asarray([*tokens.prompt, *tokens.target], dtype=np.int32).tobytes())
+        digest.update(tokens.ids.tobytes())
     return digest.hexdigest()[:12]

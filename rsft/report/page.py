@@ -145,17 +145,14 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def certificate(name: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest for the page: its name, its facts as text, and a few decoded rows."""
-    sample = manifest.get("sample")
-    rows = sample if isinstance(sample, list) else []
+def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """A certificate for the page: its name, its facts as text, and a few decoded rows."""
     return {
         "name": name,
-        "facts": [(str(key), _said(value)) for key, value in manifest.items() if key != "sample"],
+        "facts": [(str(key), _said(value)) for key, value in facts.items() if key != "sample"],
         "sample": [
-            {part: _shortened(str(row.get(part, ""))) for part in ("prompt", "target")}
-            for row in rows[:SAMPLES_SHOWN]
-            if isinstance(row, Mapping)
+            [{"text": _shortened(part["text"]), "trained": part["trained"]} for part in row["parts"]]
+            for row in facts.get("sample", [])[:SAMPLES_SHOWN]
         ],
     }
 

@@ -1,15 +1,33 @@
 """The specs a sweep's page is written in."""
 
-from rsft.spec.data import DataSpec, FileRows, GeneratedRows, HubRows
+from rsft.spec.data import (
+    AnswerOnly,
+    Corrupted,
+    DataSpec,
+    FileRows,
+    GeneratedRows,
+    HubRows,
+    MixtureRows,
+    PackagedRows,
+    PairedWith,
+    Part,
+    StripThinking,
+    Subset,
+    Verified,
+    WithoutBenchmarks,
+)
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, LogSpaced, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
 from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Length, Trial
+from rsft.spec.variants import variant
 
 __all__ = [
+    "AnswerOnly",
     "BenchmarkUse",
     "Cell",
+    "Corrupted",
     "DataSpec",
     "EvalSpec",
     "FileRows",
@@ -18,10 +36,19 @@ __all__ = [
     "Length",
     "LogSpaced",
     "Match",
+    "MixtureRows",
     "ModelSpec",
     "Override",
+    "PackagedRows",
+    "PairedWith",
+    "Part",
     "SamplingSpec",
+    "StripThinking",
+    "Subset",
     "SweepSpec",
     "TrainSpec",
     "Trial",
+    "Verified",
+    "WithoutBenchmarks",
+    "variant",
 ]

@@ -23,7 +23,12 @@ class ModelSpec(Spec):
     """Number of weights of a hub model, for forecasts; folders are counted."""
 
     chat_template: str | None = None
-    """Jinja template that replaces the tokenizer's own, in training and in evaluation."""
+    """Jinja template that replaces the tokenizer's own, in training and in evaluation; `chatml` names the
+    plain one, which is Qwen2.5's without the system prompt that it inserts by default."""
+
+    end_marker: str | None = None
+    """Special token behind every response, where generation stops; the tokenizer's eos_token when None.
+    Bases are often told apart from their chat models by it (`<|endoftext|>`, `<|im_end|>`)."""
 
     @property
     def label(self) -> str:

@@ -129,6 +129,12 @@ class SweepSpec(Spec):
                 _known(where, "model", rule.model, [model.label for model in self.models])
             if rule.data is not None:
                 _known(where, "data", rule.data, [data.name for data in self.data])
+        for data in self.data:
+            if data.target_tokens and self.lengths_epochs:
+                raise SpecError(
+                    f"DataSpec.target_tokens={data.target_tokens} of {data.name!r} leaves the number of rows "
+                    "to the tokenizer, so SweepSpec.lengths_epochs has no step count; use lengths_steps."
+                )
         trials = list(self.trials(lambda model: model.source))
         if not trials:
             raise SpecError("SweepSpec.exclude leaves no trial; remove one of its rules.")

@@ -75,6 +75,7 @@ def trial_id(
     facts = {
         "base": base_identity,
         "chat_template": model.chat_template,
+        "end_marker": model.end_marker,
         "data": data.model_dump(mode="json", exclude={"name"}),
         "steps": steps,
         "seed": seed,

@@ -22,6 +22,7 @@ from rsft.scoring.process import GraderProcess
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.overlap import clean_estimates, overlaps, prepared_of
 from rsft.sweep.plan import Cell, Plan, Question
 
 
@@ -178,11 +179,15 @@ class CellGrader:
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
     """Every done cell of every trial, the base's step 0 repeated for each trial on it."""
     found: dict[str, list[Estimate]] = {}
+    known = overlaps(plan)
     for trial in plan.trials:
+        flags = known.get(prepared_of(plan, trial), [])
         for cell in plan.cells(trial):
             if cell.folder not in found:
                 found[cell.folder] = _estimates(plan, cell)
             if found[cell.folder]:
+                name = cell.question.card.name
+                flagged = {flag["problem"] for flag in flags if flag["benchmark"] == name}
                 yield ScoredCell(
                     trial=trial,
                     step=cell.step,
@@ -190,6 +195,8 @@ def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
                     benchmark=cell.question.card.name,
                     dimension=cell.question.card.dimension,
                     estimates=found[cell.folder],
+                    flagged=len(flagged),
+                    unflagged=clean_estimates(plan, cell, flagged) if flagged else {},
                 )
 
 

@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
 from rsft.bases import Base
 from rsft.canary import Canary
+from rsft.data.contamination import Index
+from rsft.data.prepare import Prove
 from rsft.data.template import Tokenizer
 from rsft.generation.requests import EvalTask
 from rsft.spec.model import ModelSpec
 from rsft.spec.trial import Trial
+from rsft.storage import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +55,12 @@ MakeFinish = Callable[[], Finish]
 class Engines:
     """Who does the work."""
 
-    tokenizer: Callable[[str, str | None, str | None], Tokenizer]
-    """(source, revision, chat template) -> tokenizer."""
+    tokenizer: Callable[[str, ModelSpec], Tokenizer]
+    """(source, model) -> tokenizer."""
+    prove: Prove
+    """Compares the loss of a few rows in several layouts, for certificates."""
+    scan: Callable[[Storage, str, Index, int], pa.Table]
+    """Looks for benchmark problems in prepared rows (see rsft.data.overlap.flagged)."""
     train: Callable[[Sequence[TrainJob]], dict[str, str]]
     """Trains all jobs; returns the error text of each trial that failed."""
     canary: Callable[[ModelSpec, Base], Canary]

@@ -43,12 +43,12 @@ class Counts:
     """Done when the phase began; says nothing about speed."""
 
     def left(self) -> str:
-        """Time left at the speed so far, as `m:ss`."""
+        """Time left at the speed so far, as ` · m:ss left`; empty when there is none or no speed."""
         worked = self.done - self.before
         if worked <= 0 or self.done >= self.total:
-            return "-"
+            return ""
         seconds = (time.monotonic() - self.started) / worked * (self.total - self.done)
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+        return f" · {int(seconds // 60)}:{int(seconds % 60):02d} left"
 
 
 class Progress:
@@ -93,10 +93,11 @@ class Progress:
     def training(self, trials: list[tuple[Trial, str]]) -> None:
         """The training phase begins with these trials and their states."""
         self._phase = "training"
-        for trial, state in trials:
-            self._trials[trial.id] = trial
-            done = trial.steps if state == "done" else 0
-            self._rows[trial.id] = Row(step=done, state=state)
+        self._trials = {trial.id: trial for trial, _ in trials}
+        # Put in place in one go, since another thread draws them.
+        self._rows = {
+            trial.id: Row(step=trial.steps if state == "done" else 0, state=state) for trial, state in trials
+        }
         total = sum(trial.steps for trial, _ in trials)
         done = sum(row.step for row in self._rows.values())
         self._steps = Counts(done=done, total=total, before=done)
@@ -110,7 +111,7 @@ class Progress:
     def cell_done(self, what: str, count: int) -> None:
         """`count` cells of the table got their scores."""
         self._cells.done += count
-        self._line(f"{what} · {self._cells.done}/{self._cells.total} cells · {self._cells.left()} left")
+        self._line(f"{what} · {self._cells.done}/{self._cells.total} cells{self._cells.left()}")
 
     def _follow(self) -> None:
         while not self._stop.wait(POLL_SECONDS if self._storage.is_local else 10 * POLL_SECONDS):
@@ -139,7 +140,7 @@ class Progress:
             self._line(
                 f"training {trial_id} · step {row.step}/{self._trials[trial_id].steps} · "
                 f"loss {row.loss:.3f} · {row.tokens_per_second:.0f} tokens/s · "
-                f"{self._steps.done}/{self._steps.total} steps · {self._steps.left()} left"
+                f"{self._steps.done}/{self._steps.total} steps{self._steps.left()}"
             )
 
     def _line(self, text: str) -> None:
@@ -162,5 +163,5 @@ class Progress:
             )
         counts = self._steps if self._phase == "training" else self._cells
         unit = "steps" if self._phase == "training" else "cells"
-        head = f"{self._phase}: {counts.done}/{counts.total} {unit}, {counts.left()} left"
+        head = f"{self._phase}: {counts.done}/{counts.total} {unit}{counts.left()}"
         return Group(table, Text(head, style="bold"))

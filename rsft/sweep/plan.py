@@ -79,7 +79,7 @@ class Plan:
 
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""
-        facts = [self.bases[model.label].identity, model.chat_template]
+        facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
         slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
         return layout.base(f"{slug}__{content_hash(facts)}")
 

@@ -30,7 +30,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
         if record is not None:
             name = record["prepared"]
-            certificates[name] = plan.storage.read_json(layout.manifest(name))
+            certificates[name] = plan.storage.read_json(layout.certificate(name, "json"))
     facts = ReportFacts(
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),

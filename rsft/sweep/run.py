@@ -8,6 +8,7 @@ and the whole-house test run where no engine is installed.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from rsft.storage import Storage
 from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
+from rsft.sweep.overlap import find_overlaps
 from rsft.sweep.plan import Plan, classify, make_plan, status
 from rsft.sweep.results import write_results
 from rsft.tracking.tracker import Tracker
@@ -53,7 +55,8 @@ def run_sweep(
     plan = make_plan(sweep, storage, only)
     claim_storage(sweep, storage)
     write_problems(storage, plan.questions)
-    jobs = prepare_trials(plan, engines, tracker)
+    jobs = prepare_trials(plan, engines, progress.say)
+    find_overlaps(plan, engines.scan, progress.say)
     begin_tracking(plan, tracker)
     train(plan, jobs, engines, tracker, progress)
     evaluate(plan, engines, tracker, progress)
@@ -78,7 +81,7 @@ def claim_storage(sweep: SweepSpec, storage: Storage) -> None:
         storage.write_json(layout.SWEEP, {"spec": resolved, "provenance": provenance.record()})
 
 
-def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[TrainJob]:
+def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> list[TrainJob]:
     """Builds the rows of every trial that is not done; nothing is trained before all of them are good."""
     jobs: list[TrainJob] = []
     manifests: dict[tuple[str, str, int], dict[str, Any]] = {}
@@ -89,8 +92,9 @@ def prepare_trials(plan: Plan, engines: Engines, tracker: Tracker) -> list[Train
         if plan.trial_state(trial) == "done":
             continue
         if key not in manifests:
-            tokenizer = engines.tokenizer(base.source, trial.model.revision, trial.model.chat_template)
-            manifests[key] = prepare(plan.storage, trial.data, tokenizer, trial.train.max_tokens)
+            tokenizer = engines.tokenizer(base.source, trial.model)
+            limit = trial.train.max_tokens
+            manifests[key] = prepare(plan.storage, trial.data, tokenizer, limit, engines.prove, say)
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
         plan.storage.write_json(layout.trial_record(trial.id), record)
@@ -130,7 +134,8 @@ def begin_tracking(plan: Plan, tracker: Tracker) -> None:
         record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
         if record is not None:
             manifest = plan.storage.read_json(layout.manifest(record["prepared"]))
-            tracker.dataset(trial.id, manifest["name"], manifest["hash"], manifest["rows_kept"])
+            certificate = plan.storage.read_text(layout.certificate(manifest["name"], "md"))
+            tracker.dataset(trial.id, manifest["name"], manifest["hash"], manifest["rows_kept"], certificate)
 
 
 def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress) -> None:

@@ -13,11 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import pyarrow as pa
 from rich.console import Console
 
 from rsft.bases import Base
 from rsft.canary import Canary
-from rsft.data.template import load_tokenizer
+from rsft.data.contamination import Index
+from rsft.data.overlap import flagged
+from rsft.data.template import Tokens, load_tokenizer
 from rsft.errors import MissingEngine
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
@@ -31,6 +34,9 @@ from rsft.sweep.quiet import set_environment
 from rsft.sweep.run import run_sweep
 
 Device = Literal["cpu", "gpu"]
+
+CLUSTER_ROWS = 200_000
+"""Prepared rows from which contamination is looked for by the whole cluster instead of one machine."""
 
 
 def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> int:
@@ -73,6 +79,14 @@ def _engines(
         lambda c: console.print(f"engines write to {c.logs}", highlight=False, soft_wrap=True)
     ) as lazy:
 
+        def scan(storage: Storage, name: str, index: Index, rows: int) -> pa.Table:
+            if rows < CLUSTER_ROWS:
+                return flagged(storage, name, index, rows)
+            lazy.get()
+            from rsft.sweep.scan import flagged as flagged_on_cluster
+
+            return flagged_on_cluster(storage, name, index)
+
         def train(jobs: Sequence[TrainJob]) -> dict[str, str]:
             cluster = lazy.get()
             fits = at_once or min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
@@ -81,8 +95,8 @@ def _engines(
 
         def canary(model: ModelSpec, base: Base) -> Canary:
             lazy.get()
-            arguments = (base.source, model.revision, model.chat_template)
-            found = remotely(base_canary, worker_environment(device), *arguments)
+            facts = model.model_dump(mode="json")
+            found = remotely(base_canary, worker_environment(device), base.source, facts)
             return Canary(**found)
 
         def answer(job: AnswerJob, finish: MakeFinish) -> Iterator[dict[str, Any]]:
@@ -91,8 +105,7 @@ def _engines(
                 "storage": job.storage,
                 "cache": str(Path.home() / ".cache" / "rsft" / "weights"),
                 "base": job.base.source,
-                "revision": job.model.revision,
-                "chat_template": job.model.chat_template,
+                "model": job.model.model_dump(mode="json"),
                 "device": device,
                 "max_model_tokens": evaluation.max_model_tokens,
             }
@@ -105,17 +118,28 @@ def _engines(
                 environment=actor_environment(device),
             )
 
-        yield Engines(tokenizer=load_tokenizer, train=train, canary=canary, answer=answer)
+        yield Engines(
+            tokenizer=load_tokenizer, prove=prove, scan=scan, train=train, canary=canary, answer=answer
+        )
 
 
-def base_canary(source: str, revision: str | None, chat_template: str | None) -> dict[str, Any]:
+def prove(rows: Sequence[Tokens]) -> dict[str, Any] | None:
+    """The certificate's loss check; None on a machine without torch."""
+    try:
+        from rsft.training.proof import loss_three_ways
+    except ModuleNotFoundError:
+        return None
+    return loss_three_ways(rows)
+
+
+def base_canary(source: str, facts: dict[str, Any]) -> dict[str, Any]:
     """The canary of an untrained base, as a plain dict; runs in a worker process."""
     from dataclasses import asdict
 
     import rsft.training.export as export
 
-    tokenizer = load_tokenizer(source, revision, chat_template)
-    return asdict(export.reference_canary(source, revision, tokenizer))
+    model = ModelSpec(**facts)
+    return asdict(export.reference_canary(source, model.revision, load_tokenizer(source, model)))
 
 
 def evaluate_only(

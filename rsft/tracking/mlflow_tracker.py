@@ -238,7 +238,7 @@ class MlflowTracker(Watcher):
         return model_id
 
     @watching
-    def dataset(self, trial_id: str, name: str, digest: str, rows: int) -> None:
+    def dataset(self, trial_id: str, name: str, digest: str, rows: int, certificate: str) -> None:
         run = self._run(trial_id)
         if (name, digest[:_DIGEST]) in run.datasets:
             return
@@ -251,6 +251,7 @@ class MlflowTracker(Watcher):
         )
         tag = InputTag("mlflow.data.context", "train")
         self._client.log_inputs(run.id, [DatasetInput(described, tags=[tag])])
+        self._client.log_text(run.id, certificate, "certificate.md")
         run.datasets.add((name, digest[:_DIGEST]))
 
     @watching

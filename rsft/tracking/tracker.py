@@ -41,8 +41,8 @@ class Tracker(Protocol):
         """Results of one benchmark at `checkpoint.step`, steps in any order; 0 is the base."""
         ...
 
-    def dataset(self, trial_id: str, name: str, digest: str, rows: int) -> None:
-        """The prepared data the trial trains on; `digest` is its manifest's hash."""
+    def dataset(self, trial_id: str, name: str, digest: str, rows: int, certificate: str) -> None:
+        """The prepared data the trial trains on; `digest` is its hash, `certificate` a Markdown page."""
         ...
 
     def finish_trial(self, trial_id: str, state: TrialState) -> None:
@@ -71,7 +71,7 @@ class SilentTracker:
     ) -> None:
         pass
 
-    def dataset(self, trial_id: str, name: str, digest: str, rows: int) -> None:
+    def dataset(self, trial_id: str, name: str, digest: str, rows: int, certificate: str) -> None:
         pass
 
     def finish_trial(self, trial_id: str, state: TrialState) -> None:

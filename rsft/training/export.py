@@ -44,6 +44,8 @@ def export(
     weights = {name: tensor.detach().to("cpu", dtype) for name, tensor in state.items()}
     kept_dtype = model.config.dtype
     model.config.dtype = dtype
+    if model.generation_config is not None:  # where other tools look for the end marker
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
     try:
         model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
     finally:

@@ -17,8 +17,8 @@ from transformers import AutoModelForCausalLM
 
 from rsft import layout
 from rsft.data.batches import assign, data_hash, micro_batch, step_rows
-from rsft.data.prepare import Tokens, load_rows
-from rsft.data.template import load_tokenizer
+from rsft.data.prepared import open_rows
+from rsft.data.template import Tokens, load_tokenizer
 from rsft.errors import EngineError
 from rsft.records import Checkpoint
 from rsft.spec.trial import Trial
@@ -62,8 +62,8 @@ def train_loop(config: dict[str, Any]) -> None:
     job = Job.read(config)
     trial, train = job.trial, job.trial.train
     rank, world = ray.train.get_context().get_world_rank(), ray.train.get_context().get_world_size()
-    tokenizer = load_tokenizer(job.base, trial.model.revision, trial.model.chat_template)
-    rows = load_rows(job.storage, job.prepared)
+    tokenizer = load_tokenizer(job.base, trial.model)
+    rows = open_rows(job.storage, job.prepared)
     engine, model, dtype = _engine(job)
     start, target_tokens = _resume(engine)
     # Asked once, before the first collective: later the first worker writes while others may still look,
@@ -80,7 +80,7 @@ def train_loop(config: dict[str, Any]) -> None:
         chosen = step_rows(step, train.batch_sequences, len(rows), trial.seed, train.shuffle)
         batch = [rows[i] for i in chosen]
         loss = _optimizer_step(engine, batch, step, trial, rank, world, tokenizer.eos_token_id)
-        trained = sum(len(tokens.target) for tokens in batch)
+        trained = sum(tokens.targets for tokens in batch)
         target_tokens += trained
         done = step + 1
         facts: dict[str, Any] = {
@@ -88,7 +88,7 @@ def train_loop(config: dict[str, Any]) -> None:
             "loss": loss,
             "lr": learning_rate(train, step, trial.steps),
             "grad_norm": _number(engine.get_global_grad_norm()),
-            "tokens": sum(len(t.prompt) + len(t.target) for t in batch),
+            "tokens": sum(len(tokens) for tokens in batch),
             "target_tokens": trained,
             "data": data_hash(batch),
             "seconds": round(time.perf_counter() - started, 4),
@@ -151,12 +151,12 @@ def _optimizer_step(
     """One optimizer step over the whole batch; returns its mean loss, nats per target token."""
     train = trial.train
     plan = assign(
-        [len(t.prompt) + len(t.target) for t in batch],
+        [len(tokens) for tokens in batch],
         workers=world,
         sequence_tokens=train.max_tokens,
         micro_batch_tokens=train.micro_batch_tokens,
     )[rank]
-    targets = sum(len(t.target) for t in batch)
+    targets = sum(tokens.targets for tokens in batch)
     for group in engine.optimizer.param_groups:
         group["lr"] = learning_rate(train, step, trial.steps)
     total = torch.zeros((), dtype=torch.float64)
