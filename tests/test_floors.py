@@ -54,7 +54,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "datasets": ("rsft/data/source.py", "rsft/data/overlap.py"),
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
-    "jinja2": ("rsft/report/",),
+    "jinja2": ("rsft/report/", "rsft/data/template.py"),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 

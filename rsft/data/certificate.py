@@ -214,7 +214,7 @@ def markdown(facts: Mapping[str, Any]) -> str:
     return (
         f"# {facts['variant']}\n\n`{facts['name']}`\n\n| | |\n|---|---|\n{table}\n\n"
         f"| special token | in prompts | trained on |\n|---|---|---|\n{specials_table}\n\n"
-        "## Rows, decoded\n\nWhat is trained on stands in the second kind of block.\n\n"
+        "## Rows, decoded\n\nBlocks under `trained` are what the loss is taken on.\n\n"
         + "\n".join(_sample(item) for item in facts["sample"])
     )
 

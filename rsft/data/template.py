@@ -199,7 +199,8 @@ def _joined(row_id: str, pairs: list[tuple[list[int], list[int]]]) -> list[Token
 
 
 def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
-    found: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    # verbose: it would warn of rows above the model's context, which is max_tokens' business.
+    found: list[list[int]] = tokenizer(texts, add_special_tokens=False, verbose=False)["input_ids"]
     return found
 
 
