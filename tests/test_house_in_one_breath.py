@@ -16,6 +16,8 @@ from fakes import FakeGenerator, FakeTrainer, fake_engines
 from rich.console import Console
 
 from rsft import layout
+from rsft.benchmarks.cards import CARDS
+from rsft.benchmarks.source import problems
 from rsft.errors import DataError, StorageError
 from rsft.records import Problem
 from rsft.spec import (
@@ -28,6 +30,7 @@ from rsft.spec import (
     SamplingSpec,
     SweepSpec,
     TrainSpec,
+    WithoutBenchmarks,
 )
 from rsft.storage import Storage
 from rsft.sweep.live import Progress
@@ -219,7 +222,6 @@ def test_the_resolved_spec_is_kept_and_gives_the_same_plan(finished: Storage) ->
     assert [trial.id for trial in plan.trials] == [trial.id for trial in make_plan(page(), finished).trials]
 
 
-@pytest.mark.engines
 def test_a_file_that_changed_under_a_trial_is_refused(tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text('{"prompt": "2 + 2?", "response": "4"}\n' * 16)
@@ -229,3 +231,44 @@ def test_a_file_that_changed_under_a_trial_is_refused(tmp_path: Path) -> None:
     rows.write_text('{"prompt": "2 + 2?", "response": "5"}\n' * 16)
     with pytest.raises(DataError, match="file of variant 'own' has changed"):
         run(page(data=data), storage)
+
+
+def test_training_rows_that_contain_the_test_are_found_and_scored_without(tmp_path: Path) -> None:
+    asked = problems(CARDS["gcd"], 6)
+    planted = [{"id": f"copy-{n}", "prompt": asked[n].prompt.upper(), "response": "1"} for n in (0, 2)]
+    own = [{"prompt": f"Name a word that rhymes with number {n}.", "response": "word"} for n in range(14)]
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps(record) + "\n" for record in (*planted, *own)))
+    sweep = page(data=(DataSpec(name="own", source=FileRows(path=str(rows)), rows=16),), lengths_steps=(4,))
+    storage = Storage(tmp_path / "house")
+
+    def two_right(problem: Problem, step: int, sample: int) -> str:
+        return f"\\boxed{{{problem.gold if problem.id < '00002' else 7}}}"
+
+    run(sweep, storage, answer=two_right, report=True)
+    table = pq.read_table(storage.path(layout.CELLS)).to_pandas()
+    found = table[(table.metric == "accuracy") & (table.step == 2)].set_index("benchmark")
+    assert found.flagged.to_dict() == {"gcd": 2, "gsm-symbolic": 0}
+    assert found.value["gcd"] == pytest.approx(2 / 6)  # problems 0 and 1 are answered rightly
+    assert found.value_unflagged["gcd"] == pytest.approx(1 / 4)  # 0 and 2 are left out
+    assert found.value_unflagged["gsm-symbolic"] == found.value["gsm-symbolic"]
+    shown = (tmp_path / "house" / "report" / "index.html").read_text()
+    assert "copy-0 holds gcd 00000 (exact)" in shown
+
+
+def test_rows_that_contain_the_test_can_be_left_out(tmp_path: Path) -> None:
+    asked = problems(CARDS["gcd"], 500)[3]
+    rows = tmp_path / "rows.jsonl"
+    records = [
+        {"prompt": asked.prompt, "response": "1"},
+        *[{"prompt": f"{n}?", "response": "1"} for n in range(16)],
+    ]
+    rows.write_text("".join(json.dumps(record) + "\n" for record in records))
+    without = (WithoutBenchmarks(benchmarks=("gcd",)),)
+    data = DataSpec(name="own", source=FileRows(path=str(rows)), transforms=without, rows=16)
+    storage = Storage(tmp_path / "house")
+    run(page(data=(data,), lengths_steps=(4,)), storage)
+    (name,) = storage.names("prepared")
+    facts = storage.read_json(layout.certificate(name, "json"))
+    assert facts["dropped"] == {"benchmark_overlap": 1} and facts["rows_kept"] == 16
+    assert not pq.read_table(storage.path(layout.CELLS)).column("flagged").to_numpy().any()

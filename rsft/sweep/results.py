@@ -8,8 +8,12 @@ from rsft import layout
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.evaluate import checkpoint, scored_cells
+from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
 from rsft.tracking.tracker import Tracker
+
+SHOWN_FLAGS = 50
+"""Overlaps of rows with benchmarks that the report lists; the file in the storage has them all."""
 
 
 def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
@@ -31,6 +35,11 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         if record is not None:
             name = record["prepared"]
             certificates[name] = plan.storage.read_json(layout.certificate(name, "json"))
+    for name, flags in overlaps(plan).items():
+        said = [f"{f['row']} holds {f['benchmark']} {f['problem']} ({f['kind']})" for f in flags]
+        certificates[name]["rows_that_hold_benchmark_problems"] = said[:SHOWN_FLAGS] + (
+            [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
+        )
     facts = ReportFacts(
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
