@@ -9,7 +9,7 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 
 from rsft import layout
 from rsft.errors import SpecError, StorageError
+from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
@@ -34,14 +35,20 @@ app.add_typer(data_app, name="data")
 PageArgument = Annotated[Path, typer.Argument(help="A Python page that defines SWEEP.")]
 RootArgument = Annotated[str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")]
 Device = Literal["cpu", "gpu"]
+Found = TypeVar("Found")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def load_page(path: Path) -> SweepSpec:
-    """The SWEEP of a page.
+    """The SWEEP of a page. Raises as `from_page`."""
+    return from_page(path, "SWEEP", SweepSpec)
+
+
+def from_page(path: Path, name: str, kind: type[Found]) -> Found:
+    """What a page defines under a name.
 
     Raises:
-        SpecError: no such file, or it defines no SweepSpec named SWEEP.
+        SpecError: no such file, or it defines nothing of that kind under that name.
     """
     if not path.exists():
         raise SpecError(f"sweep page {str(path)!r} does not exist; give a Python file.")
@@ -51,10 +58,10 @@ def load_page(path: Path) -> SweepSpec:
     module = importlib.util.module_from_spec(module_spec)
     sys.path.insert(0, str(path.parent.resolve()))  # as `python page.py` does: pages import one another
     module_spec.loader.exec_module(module)
-    sweep = getattr(module, "SWEEP", None)
-    if not isinstance(sweep, SweepSpec):
-        raise SpecError(f"sweep page {str(path)!r} defines no SWEEP = SweepSpec(...); add it.")
-    return sweep
+    found = getattr(module, name, None)
+    if not isinstance(found, kind):
+        raise SpecError(f"sweep page {str(path)!r} defines no {name} = {kind.__name__}(...); add it.")
+    return found
 
 
 def stored_plan(root: str) -> Plan:
@@ -235,6 +242,22 @@ def show_data(
         console = Console()
         with console.pager(styles=True) if console.is_terminal else nullcontext():
             console.print(*shown, sep="\n")
+
+    raise typer.Exit(guarded(action))
+
+
+@data_app.command("distill")
+def distill_data(
+    page: Annotated[Path, typer.Argument(help="A Python page that defines DISTILL.")],
+    storage: StorageOption = None,
+) -> None:
+    """Have a teacher answer problems, and keep verified answers as rows; again asks only what is open."""
+
+    def action() -> int:
+        spec = from_page(page, "DISTILL", DistillSpec)
+        from rsft.sweep.start import distill_rows
+
+        return distill_rows(spec, storage)
 
     raise typer.Exit(guarded(action))
 

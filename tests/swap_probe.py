@@ -52,8 +52,9 @@ def greedy(engine: Engine, weights: str, canary: Canary) -> list[str]:
         top_p=1,
         seed=0,
     )
-    asked = {"k": problems(CARDS["gsm-symbolic"], 20)}
-    return [g.text for g in engine.answer(task, asked, {"k": set()})["k"]]
+    asked = problems(CARDS["gsm-symbolic"], 20)
+    ((_, answers),) = engine.answer(task, {"f": asked}, {"f": set()})
+    return [g.text for g in sorted(answers, key=lambda g: g.problem)]
 
 
 def main(folder: Path) -> None:
@@ -66,7 +67,7 @@ def main(folder: Path) -> None:
     other_canary = reference_canary(str(other), None, tokenizer)
     found: dict[str, object] = {"apart": distance(base_canary.logprobs, other_canary.logprobs)}
 
-    engine = Engine(base, None, None, "cpu", 768)
+    engine = Engine(base, ModelSpec(source=base), "cpu", 768)
     engine.load(base, base_canary)
     engine.load(str(other), other_canary)
     found["restarts after a swap"] = engine.restarts

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+from vllm.sampling_params import RequestOutputKind
 
 from rsft.canary import Canary, distance
 from rsft.data.template import load_tokenizer, user_prompt_ids
@@ -46,6 +48,7 @@ class Engine:
         self._tokenizer = load_tokenizer(base, model)
         self._llm = self._start(base)
         self._live = base
+        self._requests = 0
         self.restarts = 0
         """How often a swap could not be proven and the engine was started anew."""
 
@@ -101,52 +104,61 @@ class Engine:
         self,
         task: EvalTask,
         problems: Mapping[str, Sequence[Problem]],
-        have: dict[str, set[tuple[str, int]]],
-    ) -> dict[str, list[Generation]]:
-        """All samples of all benchmarks of a checkpoint, submitted at once.
+        have: Mapping[str, set[tuple[str, int]]],
+    ) -> Iterator[tuple[CellRequest, list[Generation]]]:
+        """All samples of all cells of a task, submitted at once.
 
         Args:
             task: the live checkpoint's task.
-            problems: per cell key, the problems asked.
-            have: per cell key, (problem, sample) pairs that exist and are not asked again.
+            problems: per cell folder, the problems asked.
+            have: per cell folder, (problem, sample) pairs that exist and are not asked again.
 
-        Returns:
-            Per cell key the new generations, in the order of problems and samples.
+        Yields:
+            Each cell with its new generations, in any order, as soon as its last answer is there.
         """
-        asked: list[tuple[CellRequest, Problem, int, int, int]] = []
-        prompts: list[TokensPrompt] = []
-        parameters: list[SamplingParams] = []
-        found: dict[str, list[Generation]] = {cell.key: [] for cell in task.cells}
-        context = self._llm.llm_engine.model_config.max_model_len
+        asked: dict[str, tuple[CellRequest, Problem, int, int, int]] = {}
+        found: dict[str, list[Generation]] = {cell.folder: [] for cell in task.cells}
+        left = Counter[str]()
+        engine = self._llm.llm_engine
+        context = engine.model_config.max_model_len
         for cell in task.cells:
-            for problem in problems[cell.key]:
+            for problem in problems[cell.folder]:
                 ids = user_prompt_ids(self._tokenizer, problem.prompt)
                 budget = token_budget(cell.max_new_tokens, len(ids), context)
                 for sample in range(cell.samples):
-                    if (problem.id, sample) in have[cell.key]:
+                    if (problem.id, sample) in have[cell.folder]:
                         continue
                     seed = sample_seed(task.seed, cell.benchmark, problem.id, sample)
                     if budget == 0:
-                        found[cell.key].append(_no_room(problem, sample, seed, len(ids)))
+                        found[cell.folder].append(_no_room(problem, sample, seed, len(ids)))
                         continue
-                    asked.append((cell, problem, sample, seed, len(ids)))
-                    prompts.append(TokensPrompt(prompt_token_ids=ids))
-                    parameters.append(self._sampling(task, seed, budget))
-        outputs = self._llm.generate(prompts, parameters, use_tqdm=False) if prompts else []
-        for (cell, problem, sample, seed, prompt_tokens), output in zip(asked, outputs, strict=True):
-            answer = output.outputs[0]
-            found[cell.key].append(
-                Generation(
-                    problem=problem.id,
-                    sample=sample,
-                    seed=seed,
-                    text=self._tokenizer.decode(_text_ids(answer.token_ids, self._tokenizer)),
-                    tokens=len(answer.token_ids),
-                    prompt_tokens=prompt_tokens,
-                    finish="length" if answer.finish_reason == "length" else "stop",
+                    self._requests += 1
+                    asked[str(self._requests)] = (cell, problem, sample, seed, len(ids))
+                    left[cell.folder] += 1
+                    prompt = TokensPrompt(prompt_token_ids=ids)
+                    engine.add_request(str(self._requests), prompt, self._sampling(task, seed, budget))
+            if not left[cell.folder]:
+                yield cell, found[cell.folder]
+        while engine.has_unfinished_requests():
+            for output in engine.step():
+                if not output.finished:  # with FINAL_ONLY there is one output a request; the last says so
+                    continue
+                cell, problem, sample, seed, prompt_tokens = asked[output.request_id]
+                answer = output.outputs[0]
+                found[cell.folder].append(
+                    Generation(
+                        problem=problem.id,
+                        sample=sample,
+                        seed=seed,
+                        text=self._tokenizer.decode(_text_ids(answer.token_ids, self._tokenizer)),
+                        tokens=len(answer.token_ids),
+                        prompt_tokens=prompt_tokens,
+                        finish="length" if answer.finish_reason == "length" else "stop",
+                    )
                 )
-            )
-        return found
+                left[cell.folder] -= 1
+                if not left[cell.folder]:
+                    yield cell, found[cell.folder]
 
     def _sampling(self, task: EvalTask, seed: int, budget: int) -> SamplingParams:
         return SamplingParams(
@@ -156,6 +168,7 @@ class Engine:
             max_tokens=budget,
             stop_token_ids=[self._tokenizer.eos_token_id],
             detokenize=False,
+            output_kind=RequestOutputKind.FINAL_ONLY,
         )
 
 

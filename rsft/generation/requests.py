@@ -20,8 +20,11 @@ class CellRequest:
     folder: str
     """Where generations go, relative to the storage root."""
     problems: int
+    """The first so many of the problem file."""
     samples: int
     max_new_tokens: int
+    first: int = 0
+    """Problems of the file that are left out at its start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +43,9 @@ class EvalTask:
     temperature: float
     top_p: float
     seed: int
+    stream: bool = False
+    """Write each cell as soon as it is answered instead of all at the end. What is asked again after an
+    interruption then meets another batch, whose rounding may change a sampled token."""
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)

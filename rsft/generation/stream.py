@@ -17,6 +17,7 @@ import pyarrow as pa
 import ray.data
 
 from rsft import layout
+from rsft.generation.endpoint import Endpoint
 from rsft.generation.requests import EvalTask
 from rsft.generation.settings import Device, actor_resources
 from rsft.records import Generation, Problem
@@ -31,11 +32,15 @@ class EngineActor:
     """Owns one engine; turns a task into a row per answered cell."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
-        from rsft.generation.engine import Engine  # vLLM loads in the actors alone
-
         self._storage = Storage(settings["storage"])
         self._cache: str = settings["cache"]
         self._problems: dict[str, list[Problem]] = {}
+        self._engine: Any
+        if settings.get("endpoint"):
+            self._engine = Endpoint(settings["endpoint"], settings["base"])
+            return
+        from rsft.generation.engine import Engine  # vLLM loads in the actors alone
+
         self._engine = Engine(
             settings["base"],
             ModelSpec(**settings["model"]),
@@ -43,33 +48,35 @@ class EngineActor:
             settings["max_model_tokens"],
         )
 
-    def __call__(self, batch: Batch) -> Batch:
-        rows: list[str] = []
+    def __call__(self, batch: Batch) -> Iterator[Batch]:
         for text in batch["task"]:
-            task = EvalTask.read(json.loads(text))
-            rows += [json.dumps(row) for row in self._answer(task)]
-        return {"cell": np.array(rows, dtype=object)}
+            for row in self._answer(EvalTask.read(json.loads(text))):
+                yield {"cell": np.array([json.dumps(row)], dtype=object)}
 
-    def _answer(self, task: EvalTask) -> list[dict[str, Any]]:
+    def _answer(self, task: EvalTask) -> Iterator[dict[str, Any]]:
+        """Writes the generations of every cell; yields a row per cell."""
         base = {"owner": task.owner, "trial_id": task.trial_id, "step": task.step}
+        open_cells = {cell.folder: cell for cell in task.cells}
         error = ""
         try:
             self._engine.load(self._local(task.weights), task.canary)
-            problems = {c.key: self._load(c.key)[: c.problems] for c in task.cells}
-            old = {c.key: self._old(c.folder) for c in task.cells}
-            have = {key: {(g.problem, g.sample) for g in kept} for key, kept in old.items()}
-            new = self._engine.answer(task, problems, have)
-            for cell in task.cells:
-                kept = sorted([*old[cell.key], *new[cell.key]], key=lambda g: (g.problem, g.sample))
+            problems = {c.folder: self._load(c.key)[c.first : c.first + c.problems] for c in task.cells}
+            old = {c.folder: self._old(c.folder) for c in task.cells}
+            have = {folder: {(g.problem, g.sample) for g in kept} for folder, kept in old.items()}
+            answered = self._engine.answer(task, problems, have)
+            for cell, new in answered if task.stream else list(answered):
+                kept = sorted([*old[cell.folder], *new], key=lambda g: (g.problem, g.sample))
                 table = pa.Table.from_pylist([asdict(generation) for generation in kept])
                 self._storage.write_table(layout.generations(cell.folder), table)
+                del open_cells[cell.folder]
+                yield base | {"error": "", "restarts": self._engine.restarts} | asdict(cell)
         except Exception as failure:
             # The one broad except of this room: a checkpoint that cannot be answered becomes failed
             # cells with their reason, and the actor goes on with the next checkpoint.
             log.exception("checkpoint %s step %s", task.trial_id, task.step)
             error = f"{type(failure).__name__}: {failure}"
-        facts = base | {"error": error, "restarts": self._engine.restarts}
-        return [facts | asdict(cell) for cell in task.cells]
+        for cell in open_cells.values():
+            yield base | {"error": error, "restarts": self._engine.restarts} | asdict(cell)
 
     def _local(self, weights: str) -> str:
         if "://" not in weights:
@@ -115,7 +122,8 @@ def answer_all(
 
     Args:
         tasks: checkpoints of one base model, with their open cells.
-        settings: of `EngineActor` (storage, cache, base, model, device, max_model_tokens).
+        settings: of `EngineActor`: storage, cache, base, model, device, max_model_tokens, and endpoint (the
+            address of an OpenAI-compatible server that has the model called `base`; None starts vLLM).
         finish: makes, in an actor of its own, what turns an answered cell's row into its final row;
             grading runs there, off the engines.
         device: of the actors.

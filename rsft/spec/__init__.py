@@ -16,6 +16,7 @@ from rsft.spec.data import (
     Verified,
     WithoutBenchmarks,
 )
+from rsft.spec.distill import DistillSpec, RowProblems, TaskProblems
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, LogSpaced, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
@@ -29,6 +30,7 @@ __all__ = [
     "Cell",
     "Corrupted",
     "DataSpec",
+    "DistillSpec",
     "EvalSpec",
     "FileRows",
     "GeneratedRows",
@@ -42,10 +44,12 @@ __all__ = [
     "PackagedRows",
     "PairedWith",
     "Part",
+    "RowProblems",
     "SamplingSpec",
     "StripThinking",
     "Subset",
     "SweepSpec",
+    "TaskProblems",
     "TrainSpec",
     "Trial",
     "Verified",

@@ -120,8 +120,11 @@ class CellGrader:
     A grader's fault is counted as an error and leaves the cell failed, with its answers kept.
     """
 
-    def __init__(self, storage_root: str) -> None:
+    def __init__(self, storage_root: str, grader: GraderName | None = None) -> None:
+        """Grades cells of this storage; by the benchmark's own grader unless one is given."""
         self._storage = Storage(storage_root)
+        self._grader = grader
+        self._problems: dict[str, dict[str, Problem]] = {}
         self._processes: dict[GraderName, GraderProcess] = {}
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
@@ -146,9 +149,9 @@ class CellGrader:
             generations = [
                 Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
             ]
-            known = {p["id"]: Problem(**p) for p in storage.read_lines(layout.problems(row["key"]))}
+            known = self._known(row["key"])
             pairs = [(known[generation.problem], generation) for generation in generations]
-            scores = self._grade(pairs, card(row["benchmark"]).grader)
+            scores = self._grade(pairs, self._grader or card(row["benchmark"]).grader)
             storage.write_table(
                 layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
             )
@@ -163,6 +166,12 @@ class CellGrader:
         marker["graded_at"] = provenance.now()
         storage.write_json(layout.cell_marker(folder), marker)
         return marker
+
+    def _known(self, key: str) -> dict[str, Problem]:
+        if key not in self._problems:
+            rows = self._storage.read_lines(layout.problems(key))
+            self._problems[key] = {row["id"]: Problem(**row) for row in rows}
+        return self._problems[key]
 
     def _grade(self, pairs: Sequence[tuple[Problem, Generation]], grader: GraderName) -> list[Score]:
         if grader not in self._processes:

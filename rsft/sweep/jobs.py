@@ -43,6 +43,8 @@ class AnswerJob:
     base: Base
     storage: str
     tasks: tuple[EvalTask, ...]
+    endpoint: str | None = None
+    """Address of a server that answers instead of an engine."""
 
 
 Finish = Callable[[dict[str, Any]], dict[str, Any]]

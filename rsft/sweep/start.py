@@ -22,6 +22,7 @@ from rsft.data.contamination import Index
 from rsft.data.overlap import flagged
 from rsft.data.template import Tokens, load_tokenizer
 from rsft.errors import MissingEngine
+from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
@@ -54,7 +55,13 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
         with (
-            _engines(sweep.train.device, sweep.evaluation, console, sweep.concurrent_trials) as engines,
+            _engines(
+                sweep.train.device,
+                sweep.evaluation.engines,
+                sweep.evaluation.max_model_tokens,
+                console,
+                sweep.concurrent_trials,
+            ) as engines,
             Progress(storage, console) as progress,
         ):
             tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI") or None, storage)
@@ -66,7 +73,11 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
 
 @contextmanager
 def _engines(
-    device: Device, evaluation: EvalSpec, console: Console, at_once: int | None = None
+    device: Device,
+    actors: int,
+    max_model_tokens: int | None,
+    console: Console,
+    at_once: int | None = None,
 ) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
     from rsft.generation.settings import actor_environment
@@ -107,14 +118,15 @@ def _engines(
                 "base": job.base.source,
                 "model": job.model.model_dump(mode="json"),
                 "device": device,
-                "max_model_tokens": evaluation.max_model_tokens,
+                "max_model_tokens": max_model_tokens,
+                "endpoint": job.endpoint,
             }
             return answer_all(
                 job.tasks,
                 settings,
                 finish,
                 device=device,
-                engines=evaluation.engines,
+                engines=actors,
                 environment=actor_environment(device),
             )
 
@@ -142,6 +154,29 @@ def base_canary(source: str, facts: dict[str, Any]) -> dict[str, Any]:
     return asdict(export.reference_canary(source, model.revision, load_tokenizer(source, model)))
 
 
+def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
+    """Builds a distilled variant; returns the exit code.
+
+    Raises:
+        RsftError: input that cannot run, before any engine starts.
+    """
+    from rsft.sweep.distill import distill
+
+    set_environment()
+    console = Console()
+    storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(spec.name)
+    with _engines(spec.device, spec.engines, spec.max_model_tokens, console) as engines:
+        facts = distill(spec, storage, engines, lambda line: console.print(line, highlight=False))
+    console.print(
+        f"{facts['rows_kept']:,} rows from {facts['problems']:,} problems ({facts['solved']:.0%} solved, "
+        f"{facts['correct']:.0%} of {facts['samples']:,} answers right, {facts['truncated']:.0%} cut)\n"
+        f"rows     {facts['rows']}\npool     {facts['pool']}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return 1 if facts["failed"] else 0
+
+
 def evaluate_only(
     models: list[str], evaluation: EvalSpec, storage_uri: str | None, name: str, device: Device
 ) -> int:
@@ -155,5 +190,5 @@ def evaluate_only(
     set_environment()
     console = Console()
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
-    with _engines(device, evaluation, console) as engines:
+    with _engines(device, evaluation.engines, evaluation.max_model_tokens, console) as engines:
         return evaluate_models(models, evaluation, storage, engines, console)
