@@ -116,7 +116,7 @@ class FakeGenerator:
             broken = self.breaks(task.trial_id, task.step)
             for cell in task.cells:
                 self.answered.append((task.owner, task.step, cell.benchmark))
-                rows = storage.read_lines(layout.problems(cell.key))[: cell.problems]
+                rows = storage.read_lines(layout.problems(cell.key))[cell.first : cell.first + cell.problems]
                 generations = [
                     self._generation(Problem(**row), task.step, sample, task.seed, cell.benchmark)
                     for row in rows

@@ -19,6 +19,7 @@ from rsft import layout, provenance
 from rsft.bases import Base, resolve
 from rsft.benchmarks.cards import GeneratedProblems, card
 from rsft.canary import Canary
+from rsft.data.generated import is_held_out
 from rsft.data.rows import Row, Tally
 from rsft.data.source import plain
 from rsft.data.transforms import rank
@@ -28,7 +29,7 @@ from rsft.records import Generation, Problem, Score
 from rsft.scoring.graders import GraderName
 from rsft.spec.base import content_hash
 from rsft.spec.distill import DistillSpec, RowProblems
-from rsft.spec.seeds import item_seeds
+from rsft.spec.seeds import BLOCK, item_seeds
 from rsft.storage import Storage
 from rsft.sweep.evaluate import CellGrader
 from rsft.sweep.jobs import AnswerJob, Engines
@@ -127,10 +128,14 @@ def _of_rows(source: RowProblems) -> Iterator[Problem]:
 def _of_task(name: str, source: GeneratedProblems, seed: int, count: int) -> list[Problem]:
     import reasoning_gym  # seconds to import
 
-    first = item_seeds("training", seed, count).start
-    items = reasoning_gym.create_dataset(source.task, size=count, seed=first, **source.config)
-    found = []
-    for number in range(count):
+    first = item_seeds("training", seed, BLOCK).start
+    items = reasoning_gym.create_dataset(source.task, size=BLOCK, seed=first, **source.config)
+    found: list[Problem] = []
+    for number in range(min(BLOCK, 20 * count)):
+        if len(found) == count:
+            break
+        if is_held_out(name, items[number]):
+            continue
         entry = json.loads(json.dumps(items[number], default=str))
         found.append(
             Problem(
