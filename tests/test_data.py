@@ -8,6 +8,7 @@ import pytest
 import reasoning_gym
 
 from rsft.benchmarks.cards import CARDS, GeneratedProblems
+from rsft.benchmarks.source import problems
 from rsft.data.countdown import solve
 from rsft.data.rows import Tally
 from rsft.data.source import rows
@@ -72,3 +73,17 @@ def test_rows_are_counted_and_reproducible() -> None:
     assert len(first) == 30
     assert tally.seen == 30 + tally.dropped.total()
     assert list(rows(data, Tally())) == first
+
+
+def test_no_training_problem_asks_what_a_benchmark_problem_asks() -> None:
+    """One in twenty countdown problems has the target and the numbers of one, mostly in another order."""
+    asked = {
+        (p.metadata["entry"]["metadata"]["target"], *sorted(p.metadata["entry"]["metadata"]["numbers"]))
+        for p in problems(CARDS["countdown"])
+    }
+    data = DataSpec(name="d", source=GeneratedRows(task="countdown", style="long-cot"), rows=400)
+    tally = Tally()
+    for row in rows(data, tally):
+        numbers, target = re.findall(r"Numbers ([\d, ]+), target (\d+)\.", row.response)[0]
+        assert (int(target), *sorted(map(int, numbers.split(", ")))) not in asked
+    assert tally.dropped["benchmark_question"] > 8

@@ -20,7 +20,6 @@ from rsft.data.rows import Row
 from rsft.data.template import Tokens
 from rsft.storage import Storage
 
-
 ASKED = problems(CARDS["gcd"], 40)
 EXPECTED = [
     (f"r{n:05d}", "gcd", problem.id, "exact")
