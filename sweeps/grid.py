@@ -2,20 +2,19 @@
 
     ray job submit --address http://127.0.0.1:8265 --working-dir . -- python sweeps/grid.py
 
-The rows of the variants are read from Parquet files in the study's columns (`message`, `response`):
-put them below data/, or use HubRows with their hub ids.
+`math-cot` and `numina` are the study's own rows, read from the hub; `math-nocot` is made from the first of
+them, `countdown-cot` by a search here (`rsft data show countdown-cot`). Without a hub: FileRows with copies.
 """
 
 from rsft.spec import (
     BenchmarkUse,
-    DataSpec,
     EvalSpec,
-    FileRows,
     ModelSpec,
     Override,
     SamplingSpec,
     SweepSpec,
     TrainSpec,
+    variant,
 )
 
 SWEEP = SweepSpec(
@@ -26,16 +25,7 @@ SWEEP = SweepSpec(
         ModelSpec(source="Qwen/Qwen3-8B-Base", parameters=8_190_000_000),
         ModelSpec(source="Qwen/Qwen3-14B-Base", parameters=14_770_000_000),
     ),
-    data=(
-        DataSpec(name="math-cot", source=FileRows(path="data/math-cot-20k.parquet"), rows=20_480),
-        DataSpec(name="math-nocot", source=FileRows(path="data/math-nocot-20k.parquet"), rows=20_480),
-        DataSpec(name="numina-math", source=FileRows(path="data/numina-math-20k.parquet"), rows=20_480),
-        DataSpec(
-            name="countdown-cot",
-            source=FileRows(path="data/countdown-cot-20k.parquet"),
-            rows=20_480,
-        ),
-    ),
+    data=tuple(variant(name) for name in ("math-cot", "math-nocot", "numina", "countdown-cot")),
     lengths_epochs=(1, 2, 4, 8),
     train=TrainSpec(
         learning_rate=5e-5,

@@ -67,6 +67,41 @@ def test_labels_are_the_targets_and_positions_restart() -> None:
     assert arrays.position_ids.tolist() == [[0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2, 3]]
 
 
+def documents(draw: st.DrawFn) -> list[Tokens]:
+    """Rows of unlike tokens, some with several trained spans."""
+    found, number = [], 0
+    for row in range(draw(st.integers(1, 12))):
+        edges = sorted(draw(st.sets(st.integers(1, 40), min_size=2, max_size=6)))
+        edges = edges[: len(edges) // 2 * 2]
+        ids = np.arange(number, number + edges[-1], dtype=np.int32)
+        number += edges[-1]
+        found.append(Tokens(str(row), ids, tuple(zip(edges[::2], edges[1::2], strict=True))))
+    return found
+
+
+@given(st.composite(documents)(), st.integers(1, 3), st.integers(40, 120))
+def test_packing_loses_and_doubles_no_token_and_masks_align(
+    rows: list[Tokens], workers: int, limit: int
+) -> None:
+    shape = {"workers": workers, "sequence_tokens": 40, "micro_batch_tokens": limit}
+    seen: list[int] = []
+    trained: list[int] = []
+    for worker in assign([len(tokens) for tokens in rows], **shape):
+        for sequences in worker:
+            arrays = micro_batch(sequences, rows, pad=-7)
+            real = arrays.input_ids != -7
+            seen += arrays.input_ids[real].tolist()
+            at = np.argwhere(arrays.labels != IGNORE)
+            for s, t in at:
+                # The label is the very next token, of the same document.
+                assert arrays.labels[s, t] == arrays.input_ids[s, t + 1]
+                assert arrays.position_ids[s, t + 1] == arrays.position_ids[s, t] + 1
+                trained.append(int(arrays.labels[s, t]))
+    assert sorted(seen) == sorted(int(i) for tokens in rows for i in tokens.ids)
+    targets = [int(i) for tokens in rows for a, b in tokens.spans for i in tokens.ids[a:b]]
+    assert sorted(trained) == sorted(targets)
+
+
 def test_an_empty_micro_batch_has_no_target() -> None:
     assert np.all(micro_batch([], [], pad=0).labels == IGNORE)
 

@@ -100,7 +100,7 @@ CATALOGUE: dict[str, DataSpec] = {
             name="math-human-answer", source=MATH_HUMAN, transforms=(AnswerOnly(),), rows=MATH_HUMAN_ROWS
         ),
         DataSpec(
-            name="math-human-unverified-50",
+            name="math-human-corrupted-50",
             source=MATH_HUMAN,
             transforms=(Corrupted(share=0.5),),
             rows=MATH_HUMAN_ROWS,

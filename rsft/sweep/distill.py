@@ -1,7 +1,8 @@
 """Distillation: a teacher answers, graders keep what is right, one answer a problem is picked by seed.
 
 Every problem is a cell of its own, so that an interrupted run asks again what was in flight and no more.
-Beside the rows the raw pool stays: all answers with their verdicts.
+Beside the rows stay the raw pool (all answers with their verdicts) and, for the quality axis, an unverified
+set: one finished answer a problem, picked without asking whether it is right.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ from rsft.sweep.jobs import AnswerJob, Engines
 TASK_CELLS = 64
 """Problems that an engine is given at once."""
 
-SPEC, ROWS, POOL, SUMMARY = "distill.json", "rows.jsonl", "pool.parquet", "summary.json"
+SPEC, ROWS, UNVERIFIED = "distill.json", "rows.jsonl", "unverified.jsonl"
+POOL, SUMMARY = "pool.parquet", "summary.json"
 
 
 def distill(
@@ -53,7 +55,7 @@ def distill(
 
     Returns:
         The summary: problems, solved (share), samples, correct (share), truncated (share), errors, and
-        `rows`, the place of the rows (JSON lines in chat form, for FileRows).
+        `rows` and `unverified`, the places of rows (JSON lines in chat form, for FileRows).
 
     Raises:
         RsftError: a spec that cannot run, or a storage that holds another distillation.
@@ -204,8 +206,9 @@ def collect(
 ) -> dict[str, Any]:
     """Writes pool, rows and summary from the answers there are."""
     rows: list[dict[str, Any]] = []
+    unverified: list[dict[str, Any]] = []
     pool: list[dict[str, Any]] = []
-    solved = failed = 0
+    failed = 0
     for problem, cell in zip(found, cells, strict=True):
         if not _done(storage, cell):
             failed += 1
@@ -214,12 +217,16 @@ def collect(
         verdicts = [Score(**s) for s in storage.read_table(layout.scores(cell.folder)).to_pylist()]
         by_sample = {score.sample: score for score in verdicts}
         pool += [asdict(g) | {"outcome": by_sample[g.sample].outcome, "gold": problem.gold} for g in answers]
-        right = [g for g in answers if by_sample[g.sample].outcome == "correct" and g.finish == "stop"]
-        if not right:
-            continue
-        solved += 1
-        rows.append(_row(spec, problem, picked(right, spec.pick_seed), len(right), len(answers)))
+        finished = [g for g in answers if g.finish == "stop" and g.text.strip()]
+        right = [g for g in finished if by_sample[g.sample].outcome == "correct"]
+        if finished:
+            any_one = picked(finished, spec.pick_seed)
+            unverified.append(_row(spec, problem, any_one, len(right), len(answers)))
+        if right:
+            rows.append(_row(spec, problem, picked(right, spec.pick_seed), len(right), len(answers)))
+    solved = len(rows)
     storage.write_lines(ROWS, rows)
+    storage.write_lines(UNVERIFIED, unverified)
     if pool:
         storage.write_table(POOL, pa.Table.from_pylist(pool))
     summary = {
@@ -231,6 +238,7 @@ def collect(
         "truncated": sum(row["finish"] == "length" for row in pool) / max(len(pool), 1),
         "rows_kept": len(rows),
         "rows": storage.path(ROWS),
+        "unverified": storage.path(UNVERIFIED),
         "pool": storage.path(POOL),
     }
     storage.write_json(SUMMARY, summary)

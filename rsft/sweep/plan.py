@@ -13,6 +13,7 @@ from rsft.bases import Base, resolve
 from rsft.benchmarks.cards import Benchmark, card
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
+from rsft.spec.data import HubRows
 from rsft.spec.evaluation import BenchmarkUse, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
@@ -126,6 +127,12 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
     if not trials:
         raise SpecError(f"--only {only!r} matches none of the {len(every)} trials; see `rsft plan`.")
     notes = [f"base {label} is not pinned to a revision" for label, b in bases.items() if not b.pinned]
+    notes += [
+        f"rows of {source.dataset} for variant {data.name} are not pinned to a revision"
+        for data in sweep.data
+        for source in data.sources
+        if isinstance(source, HubRows) and source.revision is None
+    ]
     return Plan(sweep, storage, trials, bases, questions, notes)
 
 

@@ -170,7 +170,7 @@ def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
     console.print(
         f"{facts['rows_kept']:,} rows from {facts['problems']:,} problems ({facts['solved']:.0%} solved, "
         f"{facts['correct']:.0%} of {facts['samples']:,} answers right, {facts['truncated']:.0%} cut)\n"
-        f"rows     {facts['rows']}\npool     {facts['pool']}",
+        f"rows        {facts['rows']}\nunverified  {facts['unverified']}\npool        {facts['pool']}",
         highlight=False,
         soft_wrap=True,
     )
