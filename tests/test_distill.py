@@ -86,6 +86,7 @@ def test_right_answers_become_rows_and_all_answers_stay_in_the_pool(tmp_path: Pa
     assert (pool.outcome == "correct").sum() == 2 * SOLVED
 
 
+@pytest.mark.slow
 def test_the_seed_picks_among_right_answers_and_asks_nobody_again(tmp_path: Path) -> None:
     storage, chosen = Storage(tmp_path), set()
     for seed in range(6):
@@ -97,6 +98,7 @@ def test_the_seed_picks_among_right_answers_and_asks_nobody_again(tmp_path: Path
     assert len(chosen) > 1
 
 
+@pytest.mark.slow
 def test_more_problems_keep_the_old_answers(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     made(SPEC, storage)
@@ -106,6 +108,7 @@ def test_more_problems_keep_the_old_answers(tmp_path: Path) -> None:
     assert {p: p.stat().st_mtime_ns for p in before} == before
 
 
+@pytest.mark.slow
 def test_another_teacher_needs_another_place(tmp_path: Path) -> None:
     made(SPEC, Storage(tmp_path))
     with pytest.raises(StorageError, match="holds distillation 'gcd' with another teacher"):

@@ -165,6 +165,7 @@ def test_what_is_added_is_all_that_is_computed(
     assert after["cells"]["open"] == 0
 
 
+@pytest.mark.slow
 def test_an_added_benchmark_trains_nothing(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "house")
     run(page(), storage)
@@ -189,6 +190,7 @@ def test_a_failed_trial_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert mended["failures"] == [] and mended["cells"]["open"] == 0
 
 
+@pytest.mark.slow
 def test_a_dead_engine_fails_its_cells_alone_and_is_mended_by_running_again(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "house")
     after, _, _ = run(page(), storage, breaks=lambda trial_id, step: step == 4)

@@ -33,7 +33,7 @@ def test_the_grid_page_counts_epochs_in_steps(tmp_path: Path) -> None:
     assert facts["n_trials"] == 64
     assert facts["n_steps"] == 16 * (80 + 160 + 320 + 640)
     assert facts["n_checkpoints"] == 16 * (4 + 5 + 6 + 8)
-    assert len(facts["notes"]) == 4  # unpinned bases
+    assert len(facts["notes"]) == 4 + 4  # unpinned bases; math-cot thrice and numina
 
 
 def test_states_follow_the_markers(tmp_path: Path) -> None:
