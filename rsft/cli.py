@@ -240,6 +240,7 @@ def show_data(
         where, facts, tokenizer = build(name, sweep, base, max_tokens, rows, storage, _progress)
         shown = pages(where, facts, tokenizer, first, count)
         console = Console()
+        os.environ.setdefault("LESS", "-R")  # or it prints the codes of colours instead of the colours
         with console.pager(styles=True) if console.is_terminal else nullcontext():
             console.print(*shown, sep="\n")
 

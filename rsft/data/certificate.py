@@ -30,6 +30,9 @@ SHOWN_ROWS = 6
 COMPARED_ROWS = 64
 """Rows whose prompt is rendered again as an evaluation would."""
 
+POINTS = {"min": 0, "p5": 5, "p50": 50, "p95": 95, "p99": 99, "max": 100}
+"""Percentiles of lengths that are shown, in this order."""
+
 
 class Witness:
     """Sees every row that is kept; refuses what must not be trained on."""
@@ -170,8 +173,7 @@ def shown(tokenizer: Tokenizer, tokens: Tokens) -> list[dict[str, Any]]:
 
 
 def _percentiles(lengths: np.ndarray) -> dict[str, int]:
-    points = {"min": 0, "p5": 5, "p50": 50, "p95": 95, "p99": 99, "max": 100}
-    return {name: int(np.percentile(lengths, point)) for name, point in points.items()}
+    return {name: int(np.percentile(lengths, point)) for name, point in POINTS.items()}
 
 
 def markdown(facts: Mapping[str, Any]) -> str:
@@ -195,7 +197,7 @@ def markdown(facts: Mapping[str, Any]) -> str:
         "With the evaluation's instruction": share(facts["with_instruction"]),
         "Several turns": f"{facts['several_turns']:,}",
         "Duplicates": f"{facts['duplicate_rows']:,} rows, {facts['duplicate_questions']:,} questions",
-        "End marker": f"`{facts['end_marker']}` behind every response",
+        "End marker": f"`{_line(facts['end_marker'])}` behind every response",
         "Template": f"{facts['template']}; writes `{_line(facts['scaffold']['before'])}` before and "
         f"`{_line(facts['scaffold']['after'])}` after a question",
         "Prompts that evaluation would open otherwise": f"{facts['prompts_that_differ']} of "
@@ -208,7 +210,7 @@ def markdown(facts: Mapping[str, Any]) -> str:
     }
     table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
     specials_table = "\n".join(
-        f"| `{text}` | {counts['prompt']:,} | {counts['target']:,} |"
+        f"| `{_line(text)}` | {counts['prompt']:,} | {counts['target']:,} |"
         for text, counts in facts["special_tokens"].items()
     )
     return (
@@ -220,7 +222,7 @@ def markdown(facts: Mapping[str, Any]) -> str:
 
 
 def _spread(points: Mapping[str, int]) -> str:
-    return ", ".join(f"{name} {value:,}" for name, value in points.items())
+    return ", ".join(f"{name} {points[name]:,}" for name in POINTS)
 
 
 def _line(text: str) -> str:
