@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsft.data.batches import IGNORE, assign, best_fit, data_hash, micro_batch, step_rows
+from rsft.data.batches import IGNORE, assign, assign_unpacked, best_fit, data_hash, micro_batch, step_rows
 from rsft.data.template import Tokens
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=40)
@@ -65,6 +65,12 @@ def test_labels_are_the_targets_and_positions_restart() -> None:
     no = IGNORE
     assert arrays.labels.tolist() == [[no, 3, 4, no, 6, 7, 8, no], [6, 7, 8, no, no, no, no, no]]
     assert arrays.position_ids.tolist() == [[0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2, 3]]
+
+
+def test_the_study_s_layout_deals_rows_in_turn() -> None:
+    plan = assign_unpacked(32, workers=4, micro_batch_sequences=4)
+    assert plan[1] == [[[1], [5], [9], [13]], [[17], [21], [25], [29]]]
+    assert sorted(row for worker in plan for micro in worker for (row,) in micro) == list(range(32))
 
 
 def documents(draw: st.DrawFn) -> list[Tokens]:

@@ -29,6 +29,27 @@ def test_constant_stays() -> None:
     assert {learning_rate(train(schedule="constant"), step, 100) for step in range(10, 100)} == {1e-3}
 
 
+def test_linear_ends_at_its_minimum() -> None:
+    line = train(schedule="linear", min_lr_share=0.1)
+    assert learning_rate(line, 55, 100) == pytest.approx(5.5e-4)
+    assert learning_rate(line, 100, 100) == pytest.approx(1e-4)
+
+
+def test_wsd_is_constant_and_then_decays_in_a_line() -> None:
+    wsd = train(schedule="wsd", decay_share=0.2)
+    assert {learning_rate(wsd, step, 100) for step in range(10, 81)} == {1e-3}
+    assert learning_rate(wsd, 90, 100) == pytest.approx(5e-4)
+    assert learning_rate(wsd, 100, 100) == pytest.approx(0, abs=1e-12)
+
+
+def test_warm_up_in_steps_does_not_depend_on_the_length() -> None:
+    """So that a short and a long run of a constant schedule begin alike."""
+    fixed = train(schedule="constant", warmup_steps=5)
+    assert [learning_rate(fixed, s, 20) for s in range(20)] == [
+        learning_rate(fixed, s, 200) for s in range(20)
+    ]
+
+
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_the_stage_of_the_page_is_the_stage_of_deepspeed(stage: int) -> None:
     config = deepspeed_config(train(zero_stage=stage))

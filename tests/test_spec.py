@@ -171,7 +171,7 @@ REFUSED: dict[str, tuple[Callable[[], object], tuple[str, ...]]] = {
         lambda: TrainSpec(learning_rate=-1.0),
         ("TrainSpec.learning_rate=-1.0", "greater than 0"),
     ),
-    "an unknown schedule": (lambda: TrainSpec(schedule="linear"), ("TrainSpec.schedule='linear'", "cosine")),
+    "an unknown schedule": (lambda: TrainSpec(schedule="lineal"), ("TrainSpec.schedule='lineal'", "cosine")),
     "an unknown source": (
         lambda: DataSpec(name="a", rows=1, source={"kind": "s3", "path": "x"}),
         ("DataSpec.source", "s3", "generated"),
@@ -306,6 +306,10 @@ OTHER_LEARNING: dict[str, Any] = {
     "clip_norm": 2.0,
     "precision": "fp32",
     "shuffle": False,
+    "warmup_steps": 3,
+    "decay_share": 0.1,
+    "loss_reduction": "microbatch_sum",
+    "micro_batch_sequences": 2,
 }
 OTHER_HARDWARE: dict[str, Any] = {
     "workers": 4,
@@ -318,8 +322,7 @@ OTHER_HARDWARE: dict[str, Any] = {
 
 
 def test_every_training_setting_has_a_case_below() -> None:
-    one_value_only = {"loss_reduction"}
-    assert OTHER_LEARNING.keys() | OTHER_HARDWARE.keys() | one_value_only == TrainSpec.model_fields.keys()
+    assert OTHER_LEARNING.keys() | OTHER_HARDWARE.keys() == TrainSpec.model_fields.keys()
     assert OTHER_HARDWARE.keys() == HARDWARE_FIELDS
 
 
@@ -336,6 +339,16 @@ def only_id(**fields: Any) -> str:
 @pytest.mark.parametrize("field", OTHER_LEARNING)
 def test_a_learning_setting_changes_the_id(field: str) -> None:
     assert only_id(train=TrainSpec(**(TRAIN | {field: OTHER_LEARNING[field]}))) != only_id()
+
+
+def test_under_microbatch_sum_the_number_of_workers_changes_what_is_learned() -> None:
+    study = TRAIN | {"loss_reduction": "microbatch_sum", "micro_batch_sequences": 1}
+    two, four = (TrainSpec(**(study | {"workers": workers})) for workers in (2, 4))
+    assert only_id(train=two) != only_id(train=four)
+    with pytest.raises(
+        SpecError, match=r"batch_sequences=8 does not divide into micro-batches of 3 rows on 2"
+    ):
+        TrainSpec(**(study | {"workers": 2, "micro_batch_sequences": 3}))
 
 
 @pytest.mark.parametrize("field", OTHER_HARDWARE)

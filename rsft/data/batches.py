@@ -94,6 +94,16 @@ def assign(
     ]
 
 
+def assign_unpacked(rows: int, *, workers: int, micro_batch_sequences: int) -> list[list[list[list[int]]]]:
+    """The study's layout, shaped as `assign`: every row a sequence of its own, rows dealt to workers in turn,
+    micro-batches of a fixed number of rows (so worker r's t-th one of m rows on W workers has the rows
+    r + W (m t + i), i < m).
+    """
+    dealt = [list(range(worker, rows, workers)) for worker in range(workers)]
+    size = micro_batch_sequences
+    return [[[[row] for row in mine[at : at + size]] for at in range(0, len(mine), size)] for mine in dealt]
+
+
 def _group(mine: list[int], fill: list[int], micro_batch_tokens: int) -> list[list[int]]:
     """Bins of one worker, longest first, in groups whose padded size stays within the limit."""
     groups: list[list[int]] = []

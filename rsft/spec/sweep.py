@@ -13,7 +13,7 @@ from rsft.spec.base import Spec
 from rsft.spec.data import DataSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
-from rsft.spec.train import HARDWARE_FIELDS, TrainSpec
+from rsft.spec.train import TrainSpec, hardware_fields
 from rsft.spec.trial import Length, Trial, trial_id
 
 
@@ -193,7 +193,9 @@ class SweepSpec(Spec):
         train = TrainSpec(**(self.train.model_dump() | changes)) if changes else self.train
         steps = length.steps(data.rows, train.batch_sequences)
         resolved = train.model_dump(mode="json")
-        words = tuple(f"{field}={resolved[field]}" for field in sorted(changes.keys() - HARDWARE_FIELDS))
+        words = tuple(
+            f"{field}={resolved[field]}" for field in sorted(changes.keys() - hardware_fields(train))
+        )
         return Trial(
             id=trial_id(model, data, steps, seed, train, base_identity),
             model=model,

@@ -12,7 +12,7 @@ from rsft.spec.base import Spec
 HARDWARE_FIELDS = frozenset(
     {"workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"}
 )
-"""Fields that say where and how fast, not what is learned; left out of a trial's identity."""
+"""Fields that say where and how fast, not what is learned (see `hardware_fields`)."""
 
 
 class TrainSpec(Spec):
@@ -21,14 +21,21 @@ class TrainSpec(Spec):
     learning_rate: float = Field(default=5e-5, gt=0, lt=1)
     """Peak of the schedule."""
 
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """After warm-up: cosine decay to `min_lr_share`, or constant."""
+    schedule: Literal["cosine", "linear", "constant", "wsd"] = "cosine"
+    """After warm-up: a half cosine or a line down to `min_lr_share`; constant; or warm-up-stable-decay,
+    constant and in the last `decay_share` of the steps a line down to `min_lr_share`."""
 
     warmup_share: float = Field(default=0.1, ge=0, lt=1)
     """Share of all steps with linear warm-up."""
 
+    warmup_steps: int | None = Field(default=None, ge=0)
+    """Steps of warm-up whatever the length, instead of `warmup_share`."""
+
+    decay_share: float = Field(default=0.2, gt=0, le=1)
+    """Share of all steps in which `wsd` decays (0.2 as in Hu et al. 2024, arXiv 2404.06395: 0.1 to 0.2)."""
+
     min_lr_share: float = Field(default=0.0, ge=0, le=1)
-    """Learning rate at the end, as a share of the peak (cosine only)."""
+    """Learning rate at the end, as a share of the peak (constant stays at the peak)."""
 
     batch_sequences: int = Field(default=256, gt=0)
     """Rows per optimizer step, over all workers and micro-batches."""
@@ -51,8 +58,14 @@ class TrainSpec(Spec):
     shuffle: bool = True
     """Order of rows from (seed, epoch); False keeps the source's order in every epoch."""
 
-    loss_reduction: Literal["token_mean"] = "token_mean"
-    """Mean over all target tokens of the optimizer step, whatever the micro-batches and workers."""
+    loss_reduction: Literal["token_mean", "microbatch_sum"] = "token_mean"
+    """`token_mean`: mean over all target tokens of the optimizer step, whatever micro-batches and workers.
+    `microbatch_sum`: what the study's trainer does: token means of micro-batches, summed, and averaged over
+    workers, so that the gradient grows with batch_sequences / (workers x micro_batch_sequences). Rows are not
+    packed then, and `workers` is part of the identity."""
+
+    micro_batch_sequences: int = Field(default=4, gt=0)
+    """Rows per worker and forward pass under `microbatch_sum`; unused otherwise."""
 
     workers: int = Field(default=8, gt=0)
     """Ray Train workers (processes; one GPU each on a GPU cluster). Not part of the identity."""
@@ -84,9 +97,21 @@ class TrainSpec(Spec):
             raise SpecError(
                 f"TrainSpec.offload needs zero_stage 2 or 3, got {self.zero_stage}; set zero_stage=2."
             )
+        rows = self.workers * self.micro_batch_sequences
+        if self.loss_reduction == "microbatch_sum" and self.batch_sequences % rows:
+            raise SpecError(
+                f"TrainSpec.batch_sequences={self.batch_sequences} does not divide into micro-batches of "
+                f"{self.micro_batch_sequences} rows on {self.workers} workers, as loss_reduction="
+                f"'microbatch_sum' needs; use a multiple of {rows}."
+            )
         if self.batch_sequences < self.workers:
             raise SpecError(
                 f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.workers}, "
                 f"so a worker would have no row; set batch_sequences to {self.workers} or more."
             )
         return self
+
+
+def hardware_fields(train: TrainSpec) -> frozenset[str]:
+    """Fields that do not change what is learned; under `microbatch_sum` the number of workers does."""
+    return HARDWARE_FIELDS - ({"workers"} if train.loss_reduction == "microbatch_sum" else set())

@@ -9,7 +9,7 @@ from rsft.errors import SpecError
 from rsft.spec.base import Spec, content_hash
 from rsft.spec.data import DataSpec
 from rsft.spec.model import ModelSpec
-from rsft.spec.train import HARDWARE_FIELDS, TrainSpec
+from rsft.spec.train import TrainSpec, hardware_fields
 
 
 class Length(Spec):
@@ -79,7 +79,7 @@ def trial_id(
         "data": data.model_dump(mode="json", exclude={"name"}),
         "steps": steps,
         "seed": seed,
-        "train": train.model_dump(mode="json", exclude=set(HARDWARE_FIELDS)),
+        "train": train.model_dump(mode="json", exclude=set(hardware_fields(train))),
     }
     readable = "__".join((model.label, data.name, f"{steps}st-s{seed}"))
     return f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', readable).lower()[:100]}__{content_hash(facts)}"

@@ -16,7 +16,7 @@ import torch.distributed as dist
 from transformers import AutoModelForCausalLM
 
 from rsft import layout
-from rsft.data.batches import assign, data_hash, micro_batch, step_rows
+from rsft.data.batches import assign, assign_unpacked, data_hash, micro_batch, step_rows
 from rsft.data.prepared import open_rows
 from rsft.data.template import Tokens, load_tokenizer
 from rsft.errors import EngineError
@@ -150,12 +150,17 @@ def _optimizer_step(
 ) -> float:
     """One optimizer step over the whole batch; returns its mean loss, nats per target token."""
     train = trial.train
-    plan = assign(
-        [len(tokens) for tokens in batch],
-        workers=world,
-        sequence_tokens=train.max_tokens,
-        micro_batch_tokens=train.micro_batch_tokens,
-    )[rank]
+    study = train.loss_reduction == "microbatch_sum"
+    if study:
+        size = train.micro_batch_sequences
+        plan = assign_unpacked(len(batch), workers=world, micro_batch_sequences=size)[rank]
+    else:
+        plan = assign(
+            [len(tokens) for tokens in batch],
+            workers=world,
+            sequence_tokens=train.max_tokens,
+            micro_batch_tokens=train.micro_batch_tokens,
+        )[rank]
     targets = sum(tokens.targets for tokens in batch)
     for group in engine.optimizer.param_groups:
         group["lr"] = learning_rate(train, step, trial.steps)
@@ -170,7 +175,9 @@ def _optimizer_step(
         # DeepSpeed averages gradients over workers; times `world` makes that a sum, and dividing by
         # the step's own targets makes it a mean over tokens, however rows were laid out.
         engine.set_gradient_accumulation_boundary(number == len(plan) - 1)
-        engine.backward(nll * (world / targets), scale_wrt_gas=False)
+        # The study takes the mean of each micro-batch instead and adds those up.
+        scale = 1 / sum(batch[s[0]].targets for s in sequences) if study else world / targets
+        engine.backward(nll * scale, scale_wrt_gas=False)
         engine.step()
         total += nll.detach().double().cpu()
     total = total.to(engine.device)

@@ -1,0 +1,202 @@
+"""Trains one tiny model in many layouts with real DeepSpeed, and prints how far apart the weights end.
+
+The reference is plain torch: one row at a time, all logits, `torch.optim.AdamW`. Every layout is one process
+group of WORLD gloo workers that run the trainer's own `_engine` and `_optimizer_step` (Ray Train is left
+out: it starts workers and keeps states, it does not touch the gradient).
+
+    python tests/gradient_matrix.py WORLD [--whole]     one line of JSON per layout
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ |= {"DS_ACCELERATOR": "cpu", "DS_LOG_LEVEL": "error", "OMP_NUM_THREADS": "1"}
+
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
+
+from rsft.data.batches import step_rows
+from rsft.data.template import Tokens
+from rsft.spec import DataSpec, FileRows, ModelSpec, TrainSpec
+from rsft.spec.trial import Length, Trial
+from rsft.training.schedule import learning_rate
+
+STEPS, ROWS, BATCH, LONGEST = 20, 30, 8, 48
+"""8 rows a step from 30: the fourth, eighth, ... step crosses an epoch's end."""
+
+
+def base(folder: str) -> None:
+    torch.manual_seed(0)
+    config = Qwen3Config(
+        vocab_size=97,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        head_dim=16,
+        tie_word_embeddings=True,
+    )
+    Qwen3ForCausalLM(config).float().save_pretrained(folder)
+
+
+def rows() -> list[Tokens]:
+    """Prompts and responses of unlike lengths, so that a mean of means is no mean."""
+    draw = torch.Generator().manual_seed(1)
+
+    def ids(count: int) -> list[int]:
+        return torch.randint(1, 97, (count,), generator=draw).tolist()
+
+    return [Tokens.of(str(n), ids(2 + n % 7), ids(3 + (5 * n) % 37)) for n in range(ROWS)]
+
+
+def layouts(world: int, whole: bool) -> list[dict[str, Any]]:
+    """Settings that must not matter; the short list has one of each kind."""
+    stages = (0, 1, 2, 3) if whole or world == 2 else (1,)
+    found: list[dict[str, Any]] = [
+        {"zero_stage": stage, "micro_batch_tokens": limit, "packed": packed}
+        for stage in stages
+        for limit in ((LONGEST, 4 * LONGEST, 16 * LONGEST) if whole else (LONGEST, 4 * LONGEST))
+        for packed in ((True, False) if whole else (True,))
+    ]
+    if not whole:
+        found.append({"zero_stage": 1, "micro_batch_tokens": 4 * LONGEST, "packed": False})
+    sizes = [size for size in (1, 2, 4, 8) if BATCH % (world * size) == 0]
+    found += [
+        {"zero_stage": 1, "loss_reduction": "microbatch_sum", "micro_batch_sequences": s} for s in sizes
+    ]
+    return found
+
+
+def trial(folder: str, world: int, layout: dict[str, Any]) -> Trial:
+    settings = {name: value for name, value in layout.items() if name != "packed"}
+    train = TrainSpec(
+        **{"micro_batch_tokens": 4 * LONGEST} | settings,
+        learning_rate=1e-3,
+        clip_norm=0.5,
+        batch_sequences=BATCH,
+        max_tokens=LONGEST,
+        precision="fp32",
+        device="cpu",
+        workers=world,
+    )
+    return Trial(
+        id="t",
+        model=ModelSpec(source=folder),
+        data=DataSpec(name="d", source=FileRows(path="x"), rows=ROWS),
+        length=Length(unit="steps", amount=STEPS),
+        steps=STEPS,
+        seed=0,
+        train=train,
+        recipe="default",
+        base_identity="b",
+        checkpoint_steps=(STEPS,),
+    )
+
+
+def batch(data: list[Tokens], step: int) -> list[Tokens]:
+    return [data[n] for n in step_rows(step, BATCH, ROWS, 0, True)]
+
+
+def reference(folder: str, made: Trial, world: int) -> dict[str, torch.Tensor]:
+    """Plain torch: the definition, written down."""
+    model = AutoModelForCausalLM.from_pretrained(folder).float()
+    train, data = made.train, rows()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, betas=train.betas, eps=1e-8, weight_decay=0.01)
+    for step in range(STEPS):
+        chosen = batch(data, step)
+        total = torch.zeros(())
+        for number, tokens in enumerate(chosen):
+            ids = torch.tensor(tokens.ids).long()
+            ((start, end),) = tokens.spans
+            logits = model(input_ids=ids[None], use_cache=False).logits[0, start - 1 : end - 1]
+            nll = torch.nn.functional.cross_entropy(logits, ids[start:end], reduction="sum")
+            if train.loss_reduction == "token_mean":
+                total = total + nll / sum(t.targets for t in chosen)
+            else:
+                # Of the micro-batch this row is in: same worker, same group of rows of that worker.
+                worker, place = number % world, number // world
+                first = place // train.micro_batch_sequences * train.micro_batch_sequences
+                mates = range(first, first + train.micro_batch_sequences)
+                total = total + nll / sum(chosen[worker + world * i].targets for i in mates) / world
+        optimizer.zero_grad()
+        total.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm)
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(train, step, STEPS)
+        optimizer.step()
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+
+def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
+    os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
+    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(world)}
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", rank=rank, world_size=world)
+    import deepspeed
+
+    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
+    import rsft.training.loop as loop
+    from rsft.storage import Storage
+
+    plain_assign = loop.assign
+    references: dict[str, dict[str, torch.Tensor]] = {}
+    for layout in layouts(world, whole):
+        made = trial(folder, world, layout)
+        if layout.get("packed") is False:  # every row a sequence of its own
+            loop.assign = lambda lengths, **shape: plain_assign(
+                lengths, **shape | {"sequence_tokens": max(lengths)}
+            )
+        engine, _, _ = loop._engine(loop.Job(made, Storage(folder), "p", folder))
+        data = rows()
+        for step in range(STEPS):
+            loop._optimizer_step(engine, batch(data, step), step, made, rank, world, 0)
+        loop.assign = plain_assign
+        if made.train.zero_stage == 3:
+            state = engine._zero3_consolidated_16bit_state_dict()
+        else:
+            state = engine.module.state_dict()
+        if rank == 0:
+            found = {name.removeprefix("model."): value.float() for name, value in state.items()}
+            definition = f"{made.train.loss_reduction} {made.train.micro_batch_sequences}"
+            if definition not in references:
+                references[definition] = reference(folder, made, world)
+            wanted = references[definition]
+            apart = max(
+                float((found[name.removeprefix("model.")] - value).abs().max())
+                for name, value in wanted.items()
+                if name.removeprefix("model.") in found
+            )
+            moved = max(
+                float((value - before).abs().max()) for value, before in start_and_end(folder, wanted)
+            )
+            print(
+                "LAYOUT " + json.dumps(layout | {"world": world, "apart": apart, "moved": moved}), flush=True
+            )
+        dist.barrier()
+    dist.destroy_process_group()
+
+
+def start_and_end(folder: str, wanted: dict[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    start = AutoModelForCausalLM.from_pretrained(folder).float().state_dict()
+    return [(value, start[name]) for name, value in wanted.items()]
+
+
+def main() -> None:
+    world, whole = int(sys.argv[1]), "--whole" in sys.argv
+    with tempfile.TemporaryDirectory() as folder:
+        base(folder)
+        assert Path(folder, "model.safetensors").exists()
+        mp.spawn(worker, args=(world, folder, 29_500 + os.getpid() % 500, whole), nprocs=world)
+
+
+if __name__ == "__main__":
+    main()
