@@ -70,10 +70,8 @@ def layouts(world: int, whole: bool) -> list[dict[str, Any]]:
     if not whole:
         found.append({"zero_stage": 1, "micro_batch_tokens": 4 * LONGEST, "packed": False})
     sizes = [size for size in (1, 2, 4, 8) if BATCH % (world * size) == 0]
-    found += [
-        {"zero_stage": 1, "loss_reduction": "microbatch_sum", "micro_batch_sequences": s} for s in sizes
-    ]
-    return found
+    study = {"zero_stage": 1, "loss_reduction": "microbatch_sum"}
+    return found + [study | {"micro_batch_sequences": size} for size in (sizes if whole else sizes[-1:])]
 
 
 def trial(folder: str, world: int, layout: dict[str, Any]) -> Trial:
@@ -170,17 +168,13 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
             if definition not in references:
                 references[definition] = reference(folder, made, world)
             wanted = references[definition]
-            apart = max(
-                float((found[name.removeprefix("model.")] - value).abs().max())
-                for name, value in wanted.items()
-                if name.removeprefix("model.") in found
-            )
-            moved = max(
-                float((value - before).abs().max()) for value, before in start_and_end(folder, wanted)
-            )
-            print(
-                "LAYOUT " + json.dumps(layout | {"world": world, "apart": apart, "moved": moved}), flush=True
-            )
+            assert wanted.keys() - {"lm_head.weight"} <= found.keys(), "tensors without a partner"
+            shared = wanted.keys() & found.keys()
+            apart = max(float((found[name] - wanted[name]).abs().max()) for name in shared)
+            pairs = start_and_end(folder, wanted)
+            moved = max(float((value - before).abs().max()) for value, before in pairs)
+            facts = layout | {"world": world, "apart": apart, "moved": moved}
+            print("LAYOUT " + json.dumps(facts), flush=True)
         dist.barrier()
     dist.destroy_process_group()
 
