@@ -104,7 +104,8 @@ def test_training_moved_the_weights_and_lowered_the_loss(whole: Path) -> None:
     lines = (trial_folder(whole) / "train.jsonl").read_text().splitlines()
     log = [json.loads(line) for line in lines]
     assert [row["step"] for row in log] == list(range(1, 11))
-    assert log[-1]["loss"] < log[0]["loss"]
+    losses = [row["loss"] for row in log]
+    assert sum(losses[6:]) / 4 < sum(losses[:6]) / 6  # rows of the first epoch, met again
     weights = {
         (trial_folder(whole) / f"checkpoints/step_{s:06d}/model.safetensors").read_bytes() for s in STEPS
     }
