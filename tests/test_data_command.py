@@ -63,10 +63,7 @@ def test_a_page_s_own_variant_goes_where_its_sweep_will_look(tmp_path: Path) -> 
             "no variant is called 'countdown-cott'; the nearest is 'countdown-cot'",
         ),
         (("build", "math-cot", "--rows", "4"), "FileRows(path='...parquet')"),
-        (("build", "countdown-cot", "--base", "./none"), "'./none' is no folder, no shipped base"),
-        (("build", "own", "--page", "none.py"), "'none.py' does not exist"),
         (("show", "countdown-cot", "--rows", "4", "--first", "9"), "--first 9 is no row of"),
-        (("build", "countdown-cot", "--rows", "4", "--max-tokens", "20"), "is empty: of 4 rows none is left"),
         (("distill", "none.py"), "'none.py' does not exist"),
     ],
 )

@@ -216,7 +216,7 @@ def test_a_killed_distillation_asks_again_only_what_was_in_flight(tmp_path: Path
     log = (tmp_path / "log").open("wb")
     driver = subprocess.Popen(command, stdout=log, stderr=log, env=environment, start_new_session=True)
     deadline = time.monotonic() + 300
-    while len(list(tmp_path.rglob("generations.parquet"))) < 20:
+    while len(list(tmp_path.rglob("generations.parquet"))) < 8:
         assert driver.poll() is None, (tmp_path / "log").read_text()[-3000:]
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -224,7 +224,7 @@ def test_a_killed_distillation_asks_again_only_what_was_in_flight(tmp_path: Path
     driver.wait()
     time.sleep(5)  # Ray's processes notice that their driver is gone and end
     before = {p.parent: pq.read_table(p).to_pylist() for p in tmp_path.rglob("generations.parquet")}
-    assert 20 <= len(before) < 160
+    assert 8 <= len(before) < 128
 
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
@@ -232,9 +232,5 @@ def test_a_killed_distillation_asks_again_only_what_was_in_flight(tmp_path: Path
     assert {p: pq.read_table(p / "generations.parquet").to_pylist() for p in before} == before
     storage = Storage(tmp_path / "countdown")
     facts = storage.read_json("summary.json")
-    assert (facts["problems"], facts["failed"], facts["samples"]) == (160, 0, 640)
+    assert (facts["problems"], facts["failed"], facts["samples"]) == (128, 0, 256)
     assert 0 < facts["rows_kept"] == len(storage.read_lines("rows.jsonl"))
-
-    again = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=300)
-    assert again.returncode == 0 and "160 answered before" in again.stdout
-    assert storage.read_json("summary.json") == facts

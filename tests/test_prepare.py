@@ -90,6 +90,6 @@ def test_a_row_that_is_too_long_fails_under_that_policy(tokenizer: Any, tmp_path
 def test_an_empty_variant_says_why(tokenizer: Any, tmp_path: Path) -> None:
     with pytest.raises(
         DataError,
-        match=r"'cot' is empty: of 40 rows none is left \(40 too long; max_tok",
+        match=r"'cot' is empty: of 44 rows none is left \(4 benchmark question, 40 too",
     ):
         prepare(Storage(tmp_path), COT, tokenizer, 20)
