@@ -41,7 +41,7 @@ def write_rows(path: Path, count: int, tokens: int | None) -> None:
         for number in range(count):
             row = found[number % len(found)]
             response = row.response
-            while tokens and len(response) < 2.4 * tokens:  # about 2.4 characters a token here
+            while tokens and len(response) < 1.6 * tokens:  # about 1.7 characters a token here
                 response += "\n\n" + found[(number + len(response)) % len(found)].response
             messages = [*row.messages, {"role": "assistant", "content": response}]
             out.write(json.dumps({"id": f"row-{number}", "messages": messages}) + "\n")
