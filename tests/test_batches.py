@@ -39,6 +39,17 @@ def test_bins_hold_each_item_once_within_capacity(lengths: list[int]) -> None:
     assert all(sum(lengths[item] for item in members) <= 50 for members in bins)
 
 
+@given(LENGTHS)
+def test_no_two_bins_would_fit_into_one(lengths: list[int]) -> None:
+    """What any best-fit guarantees, so that less than half of all slots is ever empty."""
+    fills = sorted(sum(lengths[item] for item in members) for members in best_fit(lengths, 50))
+    assert len(fills) < 2 or fills[0] + fills[1] > 50
+
+
+def test_the_tightest_bin_is_chosen() -> None:
+    assert best_fit([8, 6, 4, 2], 10) == [[0, 3], [1, 2]]
+
+
 def test_an_item_longer_than_a_bin_is_refused() -> None:
     with pytest.raises(ValueError, match="exceeds capacity 10"):
         best_fit([3, 11], 10)
