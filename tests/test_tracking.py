@@ -303,6 +303,8 @@ def test_trials_are_found_by_every_axis_and_carry_their_settings(root: Path, htm
     assert found[0].inputs.dataset_inputs[0].dataset.name == "countdown-answer"
     artifacts = client(root).list_artifacts(parent.info.run_id, "report")
     assert [item.path for item in artifacts] == ["report/index.html"]
+    of_trial = client(root).list_artifacts(found[0].info.run_id)
+    assert "certificate.md" in [item.path for item in of_trial]
     assert ui.address(Storage(root), 5001).startswith(
         f"http://127.0.0.1:5001/#/experiments/{tracker.experiment_id}/runs?"
     )

@@ -95,6 +95,12 @@ def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> 
             tokenizer = engines.tokenizer(base.source, trial.model)
             limit = trial.train.max_tokens
             manifests[key] = prepare(plan.storage, trial.data, tokenizer, limit, engines.prove, say)
+            kept = manifests[key]["rows_kept"]
+            if kept < trial.data.rows and trial.data.target_tokens is None:
+                say(
+                    f"note: {trial.data.name} keeps {kept:,} of the {trial.data.rows:,} rows it asks for, and "
+                    "an epoch is planned with the latter; its certificate says why"
+                )
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
         plan.storage.write_json(layout.trial_record(trial.id), record)
