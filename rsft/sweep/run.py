@@ -98,8 +98,8 @@ def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> 
             kept = manifests[key]["rows_kept"]
             if kept < trial.data.rows and trial.data.target_tokens is None:
                 say(
-                    f"note: {trial.data.name} keeps {kept:,} of the {trial.data.rows:,} rows it asks for, and "
-                    "an epoch is planned with the latter; its certificate says why"
+                    f"note: {trial.data.name} keeps {kept:,} of the {trial.data.rows:,} rows it asks for, "
+                    "and an epoch is planned with the latter; its certificate says why"
                 )
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
