@@ -131,6 +131,7 @@ def test_running_again_computes_nothing(finished: Storage) -> None:
     assert finished.read_bytes(layout.CELLS) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "trained", "answered"),
     [
@@ -176,6 +177,7 @@ def test_an_added_benchmark_trains_nothing(tmp_path: Path) -> None:
     assert {benchmark for _, _, benchmark in generator.answered} == {"chain-sum"}
 
 
+@pytest.mark.slow
 def test_a_failed_trial_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
     storage = Storage(tmp_path / "house")
     broken = next(trial.id for trial in make_plan(page(), storage).trials)
