@@ -176,13 +176,13 @@ def _percentiles(lengths: np.ndarray) -> dict[str, int]:
     return {name: int(np.percentile(lengths, point)) for name, point in POINTS.items()}
 
 
-def markdown(facts: Mapping[str, Any]) -> str:
-    """The certificate as a page to read."""
+def summary(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The certificate's facts in words, in the order in which they are read."""
     share = "{:.1%}".format
     dropped = ", ".join(f"{count:,} {why.replace('_', ' ')}" for why, count in facts["dropped"].items())
     changed = ", ".join(f"{count:,} {what.replace('_', ' ')}" for what, count in facts["changed"].items())
     check = facts["loss_check"]
-    rows = {
+    said = {
         "Rows": f"{facts['rows_in']:,} seen, {facts['rows_kept']:,} kept, {facts['rows_asked']:,} asked for",
         "Dropped": dropped or "none",
         "Changed": changed or "none",
@@ -197,9 +197,9 @@ def markdown(facts: Mapping[str, Any]) -> str:
         "With the evaluation's instruction": share(facts["with_instruction"]),
         "Several turns": f"{facts['several_turns']:,}",
         "Duplicates": f"{facts['duplicate_rows']:,} rows, {facts['duplicate_questions']:,} questions",
-        "End marker": f"`{_line(facts['end_marker'])}` behind every response",
-        "Template": f"{facts['template']}; writes `{_line(facts['scaffold']['before'])}` before and "
-        f"`{_line(facts['scaffold']['after'])}` after a question",
+        "End marker": f"{facts['end_marker']} behind every response",
+        "Template": f"{facts['template']}; writes {facts['scaffold']['before']!r} before and "
+        f"{facts['scaffold']['after']!r} after a question",
         "Prompts that evaluation would open otherwise": f"{facts['prompts_that_differ']} of "
         f"{facts['prompts_compared_with_evaluation']} compared",
         "Loss of a tiny fixed model": "not measured (torch is not installed)"
@@ -208,7 +208,12 @@ def markdown(facts: Mapping[str, Any]) -> str:
         f"{check['packed']:.6f} (largest difference {check['difference']:.1e} on {check['rows']} rows)",
         "Hash": facts["hash"],
     }
-    table = "\n".join(f"| {name} | {value} |" for name, value in rows.items())
+    return list(said.items())
+
+
+def markdown(facts: Mapping[str, Any]) -> str:
+    """The certificate as a page to read."""
+    table = "\n".join(f"| {name} | {_line(value)} |" for name, value in facts["summary"])
     specials_table = "\n".join(
         f"| `{_line(text)}` | {counts['prompt']:,} | {counts['target']:,} |"
         for text, counts in facts["special_tokens"].items()

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from rsft import layout
-from rsft.data.certificate import Witness, markdown
+from rsft.data.certificate import Witness, markdown, summary
 from rsft.data.prepared import PreparedWriter
 from rsft.data.rows import Row, Tally
 from rsft.data.source import fingerprint, rows
@@ -96,6 +96,7 @@ def prepare(
         _refuse_empty(data, witness, tally, max_tokens)
         certificate = _certificate(name, data, tokenizer, max_tokens, witness, tally)
         certificate["loss_check"] = prove(witness.shown_tokens) if prove else None
+        certificate["summary"] = summary(certificate)
         manifest = {
             name: certificate[name]
             for name in ("name", "variant", "spec", "tokenizer", "max_tokens", "content", "rows_kept", "hash")

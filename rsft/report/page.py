@@ -149,7 +149,8 @@ def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """A certificate for the page: its name, its facts as text, and a few decoded rows."""
     return {
         "name": name,
-        "facts": [(str(key), _said(value)) for key, value in facts.items() if key != "sample"],
+        "facts": facts.get("summary")
+        or [(str(key), _said(value)) for key, value in facts.items() if key != "sample"],
         "sample": [
             [{"text": _shortened(part["text"]), "trained": part["trained"]} for part in row["parts"]]
             for row in facts.get("sample", [])[:SAMPLES_SHOWN]

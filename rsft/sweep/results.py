@@ -37,9 +37,9 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
             certificates[name] = plan.storage.read_json(layout.certificate(name, "json"))
     for name, flags in overlaps(plan).items():
         said = [f"{f['row']} holds {f['benchmark']} {f['problem']} ({f['kind']})" for f in flags]
-        certificates[name]["rows_that_hold_benchmark_problems"] = said[:SHOWN_FLAGS] + (
-            [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
-        )
+        more = [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
+        found = "; ".join(said[:SHOWN_FLAGS] + more) or "none"
+        certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
     facts = ReportFacts(
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
