@@ -1,4 +1,4 @@
-"""The whole gradient matrix, as a table: how far weights end from plain torch, in every layout.
+"""The whole gradient matrix, as a table: how far weights end from plain torch in float64, in every layout.
 
     python bench/gradient.py [--out bench/gradient.md]
 
@@ -18,8 +18,8 @@ MATRIX = Path(__file__).resolve().parents[1] / "tests" / "gradient_matrix.py"
 
 def lines() -> list[str]:
     found = [
-        "| workers | reduction | ZeRO | micro-batch | packed | weights apart | weights moved |",
-        "|---|---|---|---|---|---|---|",
+        "| workers | reduction | ZeRO | micro-batch | packed | from float64 | plain fp32 from float64 | weights moved |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for world in (1, 2, 4):
         done = subprocess.run(
@@ -42,6 +42,7 @@ def lines() -> list[str]:
                 size,
                 "no" if study or not facts["packed"] else "yes",
                 f"{facts['apart']:.1e}",
+                f"{facts['rounding']:.1e}",
                 f"{facts['moved']:.1e}",
             )
             found.append(f"| {' | '.join(cells)} |")

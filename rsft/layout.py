@@ -16,6 +16,11 @@ def step_name(step: int) -> str:
     return f"step_{step:06d}"
 
 
+def step_of(name: str) -> int:
+    """The step of a `step_name`."""
+    return int(name.removeprefix("step_"))
+
+
 def prepared(name: str) -> str:
     return f"prepared/{name}"
 
@@ -57,22 +62,48 @@ def failure(trial_id: str) -> str:
     return f"{trial(trial_id)}/failure.json"
 
 
-def train_log(trial_id: str) -> str:
-    return f"{trial(trial_id)}/train.jsonl"
+def trunk(trunk_id: str) -> str:
+    """Steps that trials of several lengths have in common; laid out as a trial."""
+    return f"trunks/{trunk_id}"
 
 
-def resume(trial_id: str) -> str:
-    """The Ray Train run folder: the newest resumable state and Ray's own snapshot."""
-    return f"{trial(trial_id)}/resume"
+def stopped(trial_id: str) -> str:
+    """Why the workers of a running attempt gave up; read and removed by its driver."""
+    return f"{trial(trial_id)}/stopped.json"
 
 
-def checkpoint(trial_id: str, step: int) -> str:
-    return f"{trial(trial_id)}/checkpoints/{step_name(step)}"
+def train_log(owner: str) -> str:
+    """One line per optimizer step; `owner` is trial(...) or trunk(...), here and below."""
+    return f"{owner}/train.jsonl"
 
 
-def checkpoint_marker(trial_id: str, step: int) -> str:
+def attempts(owner: str) -> str:
+    """One line per start of the workers: from which step, on what."""
+    return f"{owner}/attempts.jsonl"
+
+
+def resume(owner: str) -> str:
+    """Resumable states, of which the newest is kept."""
+    return f"{owner}/resume"
+
+
+def state(owner: str, step: int) -> str:
+    """Everything that training goes on from after `step`."""
+    return f"{resume(owner)}/{step_name(step)}"
+
+
+def state_marker(owner: str, step: int) -> str:
+    """Written last: a state exists when this does."""
+    return f"{state(owner, step)}/state.json"
+
+
+def checkpoint(owner: str, step: int) -> str:
+    return f"{owner}/checkpoints/{step_name(step)}"
+
+
+def checkpoint_marker(owner: str, step: int) -> str:
     """Written last: a checkpoint exists when this does."""
-    return f"{checkpoint(trial_id, step)}/checkpoint.json"
+    return f"{checkpoint(owner, step)}/checkpoint.json"
 
 
 def base(base_id: str) -> str:
@@ -85,7 +116,7 @@ def base_record(base_folder: str) -> str:
 
 
 def cell(owner: str, benchmark_key: str, step: int) -> str:
-    """Folder of one evaluated cell; `owner` is trial(...) or base(...)."""
+    """Folder of one evaluated cell; `owner` is trial(...), trunk(...) or base(...)."""
     return f"{owner}/evals/{benchmark_key}/{step_name(step)}"
 
 

@@ -151,15 +151,24 @@ class Storage:
             return None
 
     def read_lines(self, relative: str) -> list[dict[str, Any]]:
-        """The objects of a JSON-lines file; empty when it does not exist."""
+        """The objects of a JSON-lines file; empty when it does not exist. A line without its end is not there
+        yet: somebody is writing it, or was killed while doing so.
+        """
         try:
             text = self.read_text(relative)
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return [json.loads(line) for line in text.splitlines() if line]
+        return [json.loads(line) for line in text.split("\n")[:-1] if line]
 
     def write_lines(self, relative: str, rows: Sequence[dict[str, Any]]) -> None:
         self.write_text(relative, "".join(json.dumps(row) + "\n" for row in rows))
+
+    def append_line(self, relative: str, row: dict[str, Any]) -> None:
+        """Adds a row to a local JSON-lines file, in one write."""
+        target = self._at(relative)
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        with open(target, "ab", buffering=0) as out:
+            out.write((json.dumps(row) + "\n").encode())
 
     def read_table(self, relative: str) -> pa.Table:
         return pq.read_table(pa.BufferReader(self.read_bytes(relative)))

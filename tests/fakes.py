@@ -84,16 +84,16 @@ class FakeTrainer:
             }
             for step in range(1, trial.steps + 1)
         ]
-        storage.write_lines(layout.train_log(trial.id), rows)
+        storage.write_lines(layout.train_log(layout.trial(trial.id)), rows)
         for step in trial.checkpoint_steps:
             marker = {
                 "trial_id": trial.id,
                 "step": step,
-                "path": layout.checkpoint(trial.id, step),
+                "path": layout.checkpoint(trial.owner(step), step),
                 "target_tokens": 50 * step,
                 "canary": asdict(CANARY),
             }
-            storage.write_json(layout.checkpoint_marker(trial.id, step), marker)
+            storage.write_json(layout.checkpoint_marker(trial.owner(step), step), marker)
 
 
 Answer = Callable[[Problem, int, int], str]

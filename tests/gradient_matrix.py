@@ -1,6 +1,7 @@
 """Trains one tiny model in many layouts with real DeepSpeed, and prints how far apart the weights end.
 
-The reference is plain torch: one row at a time, all logits, `torch.optim.AdamW`. Every layout is one process
+The reference is plain torch in float64: one row at a time, all logits, `torch.optim.AdamW`; the same in float32
+says how far rounding alone leads. Every layout is one process
 group of WORLD gloo workers that run the trainer's own `_engine` and `_optimizer_step` (Ray Train is left
 out: it starts workers and keeps states, it does not touch the gradient).
 
@@ -18,19 +19,23 @@ from typing import Any
 
 os.environ |= {"DS_ACCELERATOR": "cpu", "DS_LOG_LEVEL": "error", "OMP_NUM_THREADS": "1"}
 
+import numpy as np
 import torch
 import torch.distributed as dist
 import torch.multiprocessing as mp
 from transformers import AutoModelForCausalLM, Qwen3Config, Qwen3ForCausalLM
 
-from rsft.data.batches import step_rows
+from rsft.data.batches import RowOrder, assign_unpacked
 from rsft.data.template import Tokens
 from rsft.spec import DataSpec, FileRows, ModelSpec, TrainSpec
+from rsft.spec.schedule import learning_rate
 from rsft.spec.trial import Length, Trial
-from rsft.training.schedule import learning_rate
 
 STEPS, ROWS, BATCH, LONGEST = 20, 30, 8, 48
 """8 rows a step from 30: the fourth, eighth, ... step crosses an epoch's end."""
+
+
+ORDER = RowOrder(np.ones(ROWS), seed=0, shuffle=True, sequences=BATCH)
 
 
 def base(folder: str) -> None:
@@ -101,17 +106,17 @@ def trial(folder: str, world: int, layout: dict[str, Any]) -> Trial:
 
 
 def batch(data: list[Tokens], step: int) -> list[Tokens]:
-    return [data[n] for n in step_rows(step, BATCH, ROWS, 0, True)]
+    return [data[n] for n in ORDER[step]]
 
 
-def reference(folder: str, made: Trial, world: int) -> dict[str, torch.Tensor]:
+def reference(folder: str, made: Trial, world: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
     """Plain torch: the definition, written down."""
-    model = AutoModelForCausalLM.from_pretrained(folder).float()
+    model = AutoModelForCausalLM.from_pretrained(folder).to(dtype)
     train, data = made.train, rows()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, betas=train.betas, eps=1e-8, weight_decay=0.01)
     for step in range(STEPS):
         chosen = batch(data, step)
-        total = torch.zeros(())
+        total = torch.zeros((), dtype=dtype)
         for number, tokens in enumerate(chosen):
             ids = torch.tensor(tokens.ids).long()
             ((start, end),) = tokens.spans
@@ -131,7 +136,7 @@ def reference(folder: str, made: Trial, world: int) -> dict[str, torch.Tensor]:
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(train, step, STEPS)
         optimizer.step()
-    return {name: value.detach().clone() for name, value in model.state_dict().items()}
+    return {name: value.detach().double() for name, value in model.state_dict().items()}
 
 
 def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
@@ -142,45 +147,46 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
     import deepspeed
 
     deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
-    import rsft.training.loop as loop
+    import rsft.training.step as step_module
     from rsft.storage import Storage
+    from rsft.training.engine import Job, build
 
-    plain_assign = loop.assign
-    references: dict[str, dict[str, torch.Tensor]] = {}
+    plain_layout = step_module.layout
+    references: dict[str, tuple[dict[str, torch.Tensor], ...]] = {}
     for layout in layouts(world, whole):
         made = trial(folder, world, layout)
-        if layout.get("packed") is False:  # every row a sequence of its own
-            loop.assign = lambda lengths, **shape: plain_assign(
-                lengths, **shape | {"sequence_tokens": max(lengths)}
+        if layout.get("packed") is False:  # every row a forward pass of its own
+            step_module.layout = lambda trial, lengths, world: assign_unpacked(
+                len(lengths), workers=world, micro_batch_sequences=1
             )
-        engine, _, _ = loop._engine(loop.Job(made, Storage(folder), "p", folder))
+        engine = build(Job(made, Storage(folder), "p", folder))
         data = rows()
         for step in range(STEPS):
-            loop._optimizer_step(engine, batch(data, step), step, made, rank, world, 0)
-        loop.assign = plain_assign
-        if made.train.zero_stage == 3:
-            state = engine._zero3_consolidated_16bit_state_dict()
-        else:
-            state = engine.module.state_dict()
+            step_module.optimizer_step(engine, batch(data, step), step, made, rank, world, 0)
+        step_module.layout = plain_layout
+        state = engine.weights()
         if rank == 0:
-            found = {name.removeprefix("model."): value.float() for name, value in state.items()}
+            found = {name: value.double() for name, value in state.items()}
             definition = f"{made.train.loss_reduction} {made.train.micro_batch_sequences}"
             if definition not in references:
-                references[definition] = reference(folder, made, world)
-            wanted = references[definition]
+                references[definition] = tuple(
+                    reference(folder, made, world, dtype) for dtype in (torch.float64, torch.float32)
+                )
+            wanted, plain = references[definition]
             assert wanted.keys() - {"lm_head.weight"} <= found.keys(), "tensors without a partner"
             shared = wanted.keys() & found.keys()
             apart = max(float((found[name] - wanted[name]).abs().max()) for name in shared)
+            rounding = max(float((plain[name] - wanted[name]).abs().max()) for name in shared)
             pairs = start_and_end(folder, wanted)
             moved = max(float((value - before).abs().max()) for value, before in pairs)
-            facts = layout | {"world": world, "apart": apart, "moved": moved}
+            facts = layout | {"world": world, "apart": apart, "rounding": rounding, "moved": moved}
             print("LAYOUT " + json.dumps(facts), flush=True)
         dist.barrier()
     dist.destroy_process_group()
 
 
 def start_and_end(folder: str, wanted: dict[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
-    start = AutoModelForCausalLM.from_pretrained(folder).float().state_dict()
+    start = AutoModelForCausalLM.from_pretrained(folder).double().state_dict()
     return [(value, start[name]) for name, value in wanted.items()]
 
 

@@ -7,8 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rsft.data.batches import IGNORE, assign, assign_unpacked, best_fit, data_hash, micro_batch, step_rows
+from rsft.data.batches import IGNORE, RowOrder, assign, assign_unpacked, best_fit, data_hash, micro_batch
 from rsft.data.template import Tokens
+
+
+def step_rows(step: int, batch: int, rows: int, seed: int, shuffle: bool) -> list[int]:
+    return RowOrder(np.ones(rows), seed, shuffle, batch)[step]
+
 
 LENGTHS = st.lists(st.integers(1, 50), min_size=1, max_size=40)
 
@@ -59,29 +64,46 @@ def test_an_item_longer_than_a_bin_is_refused() -> None:
 def test_workers_share_all_rows_in_equal_numbers_of_micro_batches(
     lengths: list[int], workers: int, limit: int
 ) -> None:
-    plan = assign(lengths, workers=workers, sequence_tokens=50, micro_batch_tokens=limit)
-    items = [i for worker in plan for group in worker for sequence in group for i in sequence]
+    plan = assign(lengths, workers=workers, micro_batch_tokens=limit)
+    items = [i for worker in plan for rows in worker for i in rows]
     assert sorted(items) == list(range(len(lengths)))
     assert len({len(worker) for worker in plan}) == 1
-    for worker in plan:
-        for group in worker:
-            fills = [sum(lengths[i] for i in sequence) for sequence in group]
-            assert not fills or len(fills) * max(fills) <= limit
+    assert all(sum(lengths[i] for i in rows) <= limit for worker in plan for rows in worker)
+    loads = [sum(lengths[i] for rows in worker for i in rows) for worker in plan]
+    assert max(loads) - min(loads) <= max(lengths), "nobody works a whole row more than another"
+
+
+@given(LENGTHS, st.integers(50, 300), st.booleans())
+def test_a_batch_in_tokens_takes_rows_in_order_while_they_fit(
+    lengths: list[int], tokens: int, shuffle: bool
+) -> None:
+    order = RowOrder(np.array(lengths), 7, shuffle, sequences=1, tokens=tokens)
+    by_one = RowOrder(np.array(lengths), 7, shuffle, sequences=1)
+    steps = [order[step] for step in range(6)]
+    stream = [row for step in range(sum(map(len, steps)) + 1) for row in by_one[step]]
+    assert [row for step in steps for row in step] == stream[:-1]
+    at = 0
+    for rows in steps:
+        at += len(rows)
+        filled = sum(lengths[row] for row in rows)
+        assert rows and filled <= tokens < filled + lengths[stream[at]]
+    again = RowOrder(np.array(lengths), 7, shuffle, sequences=1, tokens=tokens)
+    assert again[5] == steps[5], "a resume at step 5 sees the same rows"
 
 
 def test_labels_are_the_targets_and_positions_restart() -> None:
     rows = [Tokens.of("a", [1, 2], [3, 4]), Tokens.of("b", [5], [6, 7, 8])]
-    arrays = micro_batch([[0, 1], [1]], rows, pad=9)
-    assert arrays.input_ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8], [5, 6, 7, 8, 9, 9, 9, 9]]
+    arrays = micro_batch(rows, pad=9)
+    assert arrays.input_ids.tolist() == [[1, 2, 3, 4, 5, 6, 7, 8]]
     no = IGNORE
-    assert arrays.labels.tolist() == [[no, 3, 4, no, 6, 7, 8, no], [6, 7, 8, no, no, no, no, no]]
-    assert arrays.position_ids.tolist() == [[0, 1, 2, 3, 0, 1, 2, 3], [0, 1, 2, 3, 0, 1, 2, 3]]
+    assert arrays.labels.tolist() == [[no, 3, 4, no, 6, 7, 8, no]]
+    assert arrays.position_ids.tolist() == [[0, 1, 2, 3, 0, 1, 2, 3]]
 
 
 def test_the_study_s_layout_deals_rows_in_turn() -> None:
     plan = assign_unpacked(32, workers=4, micro_batch_sequences=4)
-    assert plan[1] == [[[1], [5], [9], [13]], [[17], [21], [25], [29]]]
-    assert sorted(row for worker in plan for micro in worker for (row,) in micro) == list(range(32))
+    assert plan[1] == [[1, 5, 9, 13], [17, 21, 25, 29]]
+    assert sorted(row for worker in plan for rows in worker for row in rows) == list(range(32))
 
 
 def documents(draw: st.DrawFn) -> list[Tokens]:
@@ -100,12 +122,11 @@ def documents(draw: st.DrawFn) -> list[Tokens]:
 def test_packing_loses_and_doubles_no_token_and_masks_align(
     rows: list[Tokens], workers: int, limit: int
 ) -> None:
-    shape = {"workers": workers, "sequence_tokens": 40, "micro_batch_tokens": limit}
     seen: list[int] = []
     trained: list[int] = []
-    for worker in assign([len(tokens) for tokens in rows], **shape):
-        for sequences in worker:
-            arrays = micro_batch(sequences, rows, pad=-7)
+    for worker in assign([len(tokens) for tokens in rows], workers=workers, micro_batch_tokens=limit):
+        for members in worker:
+            arrays = micro_batch([rows[n] for n in members], pad=-7)
             real = arrays.input_ids != -7
             seen += arrays.input_ids[real].tolist()
             at = np.argwhere(arrays.labels != IGNORE)
@@ -120,7 +141,7 @@ def test_packing_loses_and_doubles_no_token_and_masks_align(
 
 
 def test_an_empty_micro_batch_has_no_target() -> None:
-    assert np.all(micro_batch([], [], pad=0).labels == IGNORE)
+    assert np.all(micro_batch([], pad=0).labels == IGNORE)
 
 
 def test_the_data_hash_sees_order_and_content() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-TOLERANCE = 2e-6
-"""Weights after 20 steps. Sums of a few hundred fp32 terms in another order differ by about 1e-6 of the
-gradient; AdamW's step of lr = 1e-3 carries that into 1e-9 a step, and up to a hundred times as much where the
-second moment is small: 20 x 1e-7. The weights themselves move by 1e-2."""
+TIMES_ROUNDING = 3
+"""Weights after 20 steps may be so many times as far from float64 as plain torch is in fp32 (about 1e-6; they
+move by 1e-2): AdamW divides by the root of the second moment, so that where a gradient is small, the order of
+a sum shows."""
 
 
 @pytest.mark.engines
@@ -30,4 +30,5 @@ def test_every_layout_gives_the_weights_of_plain_torch() -> None:
     assert {layout["zero_stage"] for layout in found} == {0, 1, 2, 3}
     for layout in found:
         assert layout["moved"] > 5e-3
-        assert layout["apart"] < TOLERANCE, layout
+        assert layout["apart"] < TIMES_ROUNDING * layout["rounding"], layout
+        assert layout["rounding"] < 1e-5

@@ -12,6 +12,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM  # noqa: E402
 import rsft.training.loss as loss_module  # noqa: E402
 from rsft.data.batches import assign, micro_batch  # noqa: E402
 from rsft.data.prepare import Tokens  # noqa: E402
+from rsft.training.attention import NAME as DOCUMENTS  # noqa: E402
 from rsft.training.loss import TargetLoss  # noqa: E402
 
 TOLERANCE = 1e-5
@@ -30,6 +31,7 @@ def model() -> Qwen3ForCausalLM:
         head_dim=16,
         intermediate_size=64,
         tie_word_embeddings=True,
+        attn_implementation=DOCUMENTS,
     )
     return Qwen3ForCausalLM(config).float()
 
@@ -49,17 +51,19 @@ def laid_out(model: Qwen3ForCausalLM, rows: list[Tokens], **shape: int) -> tuple
     model.zero_grad()
     loss, total = TargetLoss(model), 0.0
     for worker in assign([len(tokens) for tokens in rows], **shape):
-        for sequences in worker:
-            arrays = micro_batch(sequences, rows, pad=0)
-            nll = loss(*(torch.from_numpy(a) for a in (arrays.input_ids, arrays.position_ids, arrays.labels)))
+        for members in worker:
+            arrays = micro_batch([rows[n] for n in members], pad=0)
+            parts = (arrays.input_ids, arrays.position_ids, arrays.labels)
+            nll, _ = loss(*(torch.from_numpy(a) for a in parts))
             nll.backward()
             total += float(nll.detach())
     return total, model.get_input_embeddings().weight.grad.clone()
 
 
 def row_by_row(model: Qwen3ForCausalLM, rows: list[Tokens]) -> tuple[float, torch.Tensor]:
-    """The same by plain torch: one row at a time, all logits, no packing."""
+    """The same by plain transformers: one row at a time, its own attention, all logits."""
     model.zero_grad()
+    model.set_attn_implementation("sdpa")
     total = 0.0
     for tokens in rows:
         ids = torch.tensor(tokens.ids).long()
@@ -68,16 +72,17 @@ def row_by_row(model: Qwen3ForCausalLM, rows: list[Tokens]) -> tuple[float, torc
         nll = torch.nn.functional.cross_entropy(logits, ids[start:end], reduction="sum")
         nll.backward()
         total += float(nll.detach())
+    model.set_attn_implementation(DOCUMENTS)
     return total, model.get_input_embeddings().weight.grad.clone()
 
 
 @pytest.mark.parametrize(
     "shape",
     [
-        {"workers": 1, "sequence_tokens": 30, "micro_batch_tokens": 30},
-        {"workers": 1, "sequence_tokens": 64, "micro_batch_tokens": 256},
-        {"workers": 2, "sequence_tokens": 30, "micro_batch_tokens": 60},
-        {"workers": 4, "sequence_tokens": 64, "micro_batch_tokens": 64},
+        {"workers": 1, "micro_batch_tokens": 30},
+        {"workers": 1, "micro_batch_tokens": 256},
+        {"workers": 2, "micro_batch_tokens": 60},
+        {"workers": 4, "micro_batch_tokens": 64},
     ],
 )
 def test_packing_workers_and_micro_batches_do_not_change_loss_or_gradient(
@@ -92,27 +97,27 @@ def test_packing_workers_and_micro_batches_do_not_change_loss_or_gradient(
 def test_documents_of_a_packed_sequence_do_not_see_each_other(
     model: Qwen3ForCausalLM, rows: list[Tokens]
 ) -> None:
-    alone, _ = laid_out(model, rows[:1], workers=1, sequence_tokens=64, micro_batch_tokens=64)
+    alone, _ = laid_out(model, rows[:1], workers=1, micro_batch_tokens=64)
     other = [rows[0], Tokens.of("x", [5] * 9, [7] * 9)]
-    together, _ = laid_out(model, other, workers=1, sequence_tokens=64, micro_batch_tokens=64)
-    only_other, _ = laid_out(model, other[1:], workers=1, sequence_tokens=64, micro_batch_tokens=64)
+    together, _ = laid_out(model, other, workers=1, micro_batch_tokens=64)
+    only_other, _ = laid_out(model, other[1:], workers=1, micro_batch_tokens=64)
     assert together == pytest.approx(alone + only_other, rel=TOLERANCE)
 
 
 def test_chunks_of_the_cross_entropy_change_nothing(
     model: Qwen3ForCausalLM, rows: list[Tokens], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, gradient = laid_out(model, rows, workers=1, sequence_tokens=64, micro_batch_tokens=256)
+    whole, gradient = laid_out(model, rows, workers=1, micro_batch_tokens=256)
     monkeypatch.setattr(loss_module, "CHUNK", 7)
-    chunked, chunked_gradient = laid_out(model, rows, workers=1, sequence_tokens=64, micro_batch_tokens=256)
+    chunked, chunked_gradient = laid_out(model, rows, workers=1, micro_batch_tokens=256)
     assert chunked == pytest.approx(whole, rel=TOLERANCE)
     assert torch.allclose(gradient, chunked_gradient, rtol=1e-4, atol=1e-4)
 
 
 def test_an_empty_micro_batch_adds_nothing_but_reaches_every_weight(model: Qwen3ForCausalLM) -> None:
-    arrays = micro_batch([], [], pad=0)
+    arrays = micro_batch([], pad=0)
     model.zero_grad()
-    nll = TargetLoss(model)(
+    nll, _ = TargetLoss(model)(
         *(torch.from_numpy(a) for a in (arrays.input_ids, arrays.position_ids, arrays.labels))
     )
     nll.backward()

@@ -44,7 +44,10 @@ def test_states_follow_the_markers(tmp_path: Path) -> None:
     storage.write_json(layout.failure(trial.id), classify("boom"))
     assert plan.trial_state(trial) == "failed"
     for step in trial.checkpoint_steps:
-        storage.write_json(layout.checkpoint_marker(trial.id, step), {})
+        storage.write_json(
+            layout.checkpoint_marker(trial.owner(step), step),
+            {"path": layout.checkpoint(trial.owner(step), step)},
+        )
     assert plan.trial_state(trial) == "done"
     cell = next(iter(plan.cells(trial)))
     marker = {"error": "", "errors": 0, "problems": 8, "samples": 2}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from rsft.spec import TrainSpec
-from rsft.training.schedule import learning_rate
+from rsft.spec.schedule import learning_rate
 from rsft.training.settings import deepspeed_config, worker_environment
 
 

@@ -1,8 +1,8 @@
 """Which rows an optimizer step sees, and how they are laid out. Pure arithmetic, no tensors.
 
-The order of rows is a function of (seed, epoch, position). Rows of a step are packed best-fit into
-sequences, sequences into micro-batches, micro-batches onto workers; none of this changes the gradient,
-since the loss is a mean over all target tokens of the step.
+The order of rows is a function of (seed, epoch, position). The rows of a step are dealt to workers, and each
+worker's rows are packed best-fit into micro-batches, side by side without padding; none of this changes the
+gradient, since the loss is a mean over all target tokens of the step.
 """
 
 from __future__ import annotations
@@ -19,10 +19,13 @@ from rsft.data.template import Tokens
 IGNORE = -100
 """Label of a position that is not trained on."""
 
+Layout = list[list[list[int]]]
+"""Of one step: per worker, per micro-batch, the numbers of its rows. All workers have equally many."""
+
 
 @dataclass(frozen=True, slots=True)
 class MicroBatch:
-    """One forward pass of one worker: S packed sequences of T positions, as numpy arrays (S, T)."""
+    """One forward pass of one worker: documents side by side, as numpy arrays (1, T)."""
 
     input_ids: np.ndarray
     position_ids: np.ndarray
@@ -31,17 +34,49 @@ class MicroBatch:
     """The next token where it is a target, IGNORE elsewhere."""
 
 
-def step_rows(step: int, batch_sequences: int, rows: int, seed: int, shuffle: bool) -> list[int]:
-    """Row numbers of optimizer step `step` (from 0): a window on the endless stream of epochs."""
-    positions = range(step * batch_sequences, (step + 1) * batch_sequences)
-    orders: dict[int, np.ndarray] = {}
-    chosen = []
-    for position in positions:
-        epoch, offset = divmod(position, rows)
-        if epoch not in orders:
-            orders[epoch] = epoch_order(epoch, rows, seed) if shuffle else np.arange(rows)
-        chosen.append(int(orders[epoch][offset]))
-    return chosen
+class RowOrder:
+    """Row numbers of every optimizer step: windows on the endless stream of epochs."""
+
+    def __init__(
+        self, lengths: np.ndarray, seed: int, shuffle: bool, sequences: int, tokens: int | None = None
+    ) -> None:
+        """Windows of so many rows, or of as many rows, in order, as stay within `tokens`.
+
+        Args:
+            lengths: (rows,) tokens of every row.
+            seed: of the order.
+            shuffle: a new order in each epoch; otherwise the rows' own.
+            sequences: rows per step; unused when `tokens` is given.
+            tokens: per step, at least the longest row.
+        """
+        self._lengths, self._seed, self._shuffle = lengths, seed, shuffle
+        self._sequences, self._tokens = sequences, tokens
+        self._starts = [0]
+        self._epoch: tuple[int, np.ndarray] | None = None
+
+    def __getitem__(self, step: int) -> list[int]:
+        """Rows of optimizer step `step`, from 0."""
+        if self._tokens is None:
+            window = range(step * self._sequences, (step + 1) * self._sequences)
+        else:
+            while len(self._starts) < step + 2:
+                self._starts.append(self._end(self._starts[-1], self._tokens))
+            window = range(self._starts[step], self._starts[step + 1])
+        return [self._row(position) for position in window]
+
+    def _end(self, position: int, room: int) -> int:
+        while (length := self._lengths[self._row(position)]) <= room:
+            room -= length
+            position += 1
+        return position
+
+    def _row(self, position: int) -> int:
+        epoch, offset = divmod(position, len(self._lengths))
+        if not self._shuffle:
+            return offset
+        if self._epoch is None or self._epoch[0] != epoch:
+            self._epoch = epoch, epoch_order(epoch, len(self._lengths), self._seed)
+        return int(self._epoch[1][offset])
 
 
 def epoch_order(epoch: int, rows: int, seed: int) -> np.ndarray:
@@ -71,70 +106,50 @@ def best_fit(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     return bins
 
 
-def assign(
-    lengths: Sequence[int], *, workers: int, sequence_tokens: int, micro_batch_tokens: int
-) -> list[list[list[list[int]]]]:
-    """Lays the rows of a step out: workers -> micro-batches -> sequences -> item numbers.
+def assign(lengths: Sequence[int], *, workers: int, micro_batch_tokens: int) -> Layout:
+    """Deals rows to workers, longest first to whoever has least, and packs each worker's into micro-batches.
 
-    Every worker gets the same number of micro-batches (some may be empty), since ZeRO's collectives
-    run in all of them.
+    Every worker gets the same number of micro-batches (some may be empty), since collectives need that.
+
+    Raises:
+        ValueError: a row longer than a micro-batch.
     """
-    bins = best_fit(lengths, sequence_tokens)
-    fill = [sum(lengths[i] for i in members) for members in bins]
-    per_worker: list[list[int]] = [[] for _ in range(workers)]
+    dealt: list[list[int]] = [[] for _ in range(workers)]
     load = [0] * workers
-    for b in sorted(range(len(bins)), key=lambda b: (-fill[b], b)):
-        lightest = min(range(workers), key=lambda w: (load[w], w))
-        per_worker[lightest].append(b)
-        load[lightest] += fill[b]
-    grouped = [_group(mine, fill, micro_batch_tokens) for mine in per_worker]
-    most = max(len(groups) for groups in grouped)
-    return [
-        [[bins[b] for b in group] for group in groups] + [[]] * (most - len(groups)) for groups in grouped
+    for row in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+        least = load.index(min(load))
+        dealt[least].append(row)
+        load[least] += lengths[row]
+    packed = [
+        [
+            [mine[item] for item in members]
+            for members in best_fit([lengths[i] for i in mine], micro_batch_tokens)
+        ]
+        for mine in dealt
     ]
+    most = max(len(batches) for batches in packed)
+    return [batches + [[]] * (most - len(batches)) for batches in packed]
 
 
-def assign_unpacked(rows: int, *, workers: int, micro_batch_sequences: int) -> list[list[list[list[int]]]]:
-    """The study's layout, shaped as `assign`: every row a sequence of its own, rows dealt to workers in turn,
-    micro-batches of a fixed number of rows (so worker r's t-th one of m rows on W workers has the rows
-    r + W (m t + i), i < m).
+def assign_unpacked(rows: int, *, workers: int, micro_batch_sequences: int) -> Layout:
+    """The study's layout: rows dealt to workers in turn, micro-batches of a fixed number of rows (so worker
+    r's t-th one of m rows on W workers has the rows r + W (m t + i), i < m).
     """
     dealt = [list(range(worker, rows, workers)) for worker in range(workers)]
     size = micro_batch_sequences
-    return [[[[row] for row in mine[at : at + size]] for at in range(0, len(mine), size)] for mine in dealt]
+    return [[mine[at : at + size] for at in range(0, len(mine), size)] for mine in dealt]
 
 
-def _group(mine: list[int], fill: list[int], micro_batch_tokens: int) -> list[list[int]]:
-    """Bins of one worker, longest first, in groups whose padded size stays within the limit."""
-    groups: list[list[int]] = []
-    for b in mine:
-        if groups and (len(groups[-1]) + 1) * fill[groups[-1][0]] <= micro_batch_tokens:
-            groups[-1].append(b)
-        else:
-            groups.append([b])
-    return groups
-
-
-def micro_batch(sequences: Sequence[Sequence[int]], rows: Sequence[Tokens], pad: int) -> MicroBatch:
-    """Arrays of one forward pass; an empty one is a single pad token without a target."""
-    packed = [[rows[item] for item in members] for members in sequences] or [[]]
-    longest = max([sum(len(t) for t in s) for s in packed] + [2])
-    shape = (len(packed), longest)
-    ids = np.full(shape, pad, dtype=np.int64)
-    positions = np.zeros(shape, dtype=np.int64)
-    labels = np.full(shape, IGNORE, dtype=np.int64)
-    for s, documents in enumerate(packed):
-        at = 0
-        for tokens in documents:
-            end = at + len(tokens)
-            ids[s, at:end] = tokens.ids
-            positions[s, at:end] = np.arange(len(tokens))
-            for start, stop in tokens.spans:
-                # Position i predicts token i + 1, so the last prompt token has the first target as label.
-                labels[s, at + start - 1 : at + stop - 1] = tokens.ids[start:stop]
-            at = end
-        positions[s, at:] = np.arange(longest - at)  # the padding is a document of its own
-    return MicroBatch(ids, positions, labels)
+def micro_batch(documents: Sequence[Tokens], pad: int) -> MicroBatch:
+    """Arrays of one forward pass; without documents, two pad tokens and no target."""
+    ids = [tokens.ids for tokens in documents] or [np.array([pad, pad])]
+    positions = [np.arange(len(part)) for part in ids]
+    labels = [np.full(len(part), IGNORE, dtype=np.int64) for part in ids]
+    for tokens, label in zip(documents, labels, strict=False):
+        for start, stop in tokens.spans:
+            # Position i predicts token i + 1, so the last prompt token has the first target as label.
+            label[start - 1 : stop - 1] = tokens.ids[start:stop]
+    return MicroBatch(*(np.concatenate(parts).astype(np.int64)[None] for parts in (ids, positions, labels)))
 
 
 def data_hash(rows: Sequence[Tokens]) -> str:

@@ -20,7 +20,7 @@ from rsft.spec.distill import DistillSpec, RowProblems, TaskProblems
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, LogSpaced, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
-from rsft.spec.train import TrainSpec
+from rsft.spec.train import LoraSpec, TrainSpec
 from rsft.spec.trial import Length, Trial
 from rsft.spec.variants import variant
 
@@ -37,6 +37,7 @@ __all__ = [
     "HubRows",
     "Length",
     "LogSpaced",
+    "LoraSpec",
     "Match",
     "MixtureRows",
     "ModelSpec",

@@ -14,7 +14,7 @@ from rsft.spec.data import DataSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.train import TrainSpec, hardware_fields
-from rsft.spec.trial import Length, Trial, trial_id
+from rsft.spec.trial import Identity, Length, Trial
 
 
 class Match(Spec):
@@ -100,6 +100,11 @@ class SweepSpec(Spec):
     """Trials at once; None means as many as the cluster holds when the sweep starts. State it on a
     cluster that grows on demand. Not part of a trial's identity."""
 
+    heldout: tuple[DataSpec, ...] = ()
+    """Slices of rows whose loss is measured before training and at every checkpoint, and that are not trained
+    on: one in-domain, one out-of-domain, under names that say which. Not part of a trial's identity; trials
+    that are done already get none."""
+
     @property
     def lengths(self) -> tuple[Length, ...]:
         return tuple(Length(unit="steps", amount=n) for n in self.lengths_steps) + tuple(
@@ -110,6 +115,7 @@ class SweepSpec(Spec):
     def _sound(self) -> Self:
         _unique("models", [model.label for model in self.models], "give one of them another name")
         _unique("data", [data.name for data in self.data], "give one of them another name")
+        _unique("heldout", [data.name for data in self.heldout], "give one of them another name")
         _unique("seeds", list(self.seeds), "remove one of them")
         _unique("lengths", [length.label for length in self.lengths], "remove one of them")
         for length in self.lengths:
@@ -129,6 +135,11 @@ class SweepSpec(Spec):
                 _known(where, "model", rule.model, [model.label for model in self.models])
             if rule.data is not None:
                 _known(where, "data", rule.data, [data.name for data in self.data])
+        if self.train.batch_tokens and (self.lengths_epochs or any(cell.epochs for cell in self.cells)):
+            raise SpecError(
+                f"TrainSpec.batch_tokens={self.train.batch_tokens} leaves the number of rows per step to the "
+                "tokenizer, so an epoch has no step count; use lengths_steps, or batch_sequences."
+            )
         for data in self.data:
             if data.target_tokens and self.lengths_epochs:
                 raise SpecError(
@@ -196,8 +207,9 @@ class SweepSpec(Spec):
         words = tuple(
             f"{field}={resolved[field]}" for field in sorted(changes.keys() - hardware_fields(train))
         )
+        identity = Identity(model=model, data=data, steps=steps, seed=seed, train=train, base=base_identity)
         return Trial(
-            id=trial_id(model, data, steps, seed, train, base_identity),
+            id=identity.trial,
             model=model,
             data=data,
             length=length,
@@ -207,6 +219,8 @@ class SweepSpec(Spec):
             recipe=" ".join(words) or "default",
             base_identity=base_identity,
             checkpoint_steps=self.evaluation.steps(steps),
+            trunk=identity.trunk,
+            shared_steps=identity.shared_steps,
         )
 
 

@@ -10,9 +10,23 @@ from rsft.errors import SpecError
 from rsft.spec.base import Spec
 
 HARDWARE_FIELDS = frozenset(
-    {"workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"}
+    {
+        *("workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"),
+        *("gradient_checkpointing", "sequence_parallel"),
+    }
 )
 """Fields that say where and how fast, not what is learned (see `hardware_fields`)."""
+
+
+class LoraSpec(Spec):
+    """Low-rank adapters on the linear layers of every block (Hu et al. 2021, arXiv 2106.09685); the rest of
+    the base stays as it is. Checkpoints hold the merged weights, and the adapter beside them."""
+
+    rank: int = Field(default=16, gt=0)
+    alpha: float = Field(default=32.0, gt=0)
+    """The update is scaled by alpha / rank."""
+    targets: tuple[str, ...] = ()
+    """Names of linear layers, such as `q_proj`; all of every block when empty."""
 
 
 class TrainSpec(Spec):
@@ -40,8 +54,15 @@ class TrainSpec(Spec):
     batch_sequences: int = Field(default=256, gt=0)
     """Rows per optimizer step, over all workers and micro-batches."""
 
+    batch_tokens: int | None = Field(default=None, gt=0)
+    """Tokens per optimizer step instead: as many rows, in order, as fit."""
+
     max_tokens: int = Field(default=20_000, gt=8)
     """Prompt and response together; DataSpec.too_long says what happens above."""
+
+    optimizer: Literal["adamw", "adafactor"] = "adamw"
+    """`adafactor` (Shazeer & Stern 2018, arXiv 1804.04235) keeps factored moments, which ZeRO's flat
+    partitions would destroy: zero_stage 0 alone."""
 
     betas: tuple[float, float] = (0.9, 0.999)
     """AdamW moments."""
@@ -52,8 +73,16 @@ class TrainSpec(Spec):
     clip_norm: float = Field(default=1.0, gt=0)
     """Global gradient norm above which the gradient is scaled down."""
 
-    precision: Literal["bf16", "fp32"] = "bf16"
-    """bf16 keeps fp32 master weights in DeepSpeed; fp32 is exact and the choice on CPU."""
+    nonfinite: Literal["stop", "skip"] = "stop"
+    """A step whose loss or gradient is not finite ends the trial, or leaves the weights as they are, counts,
+    and is marked in the log (the study's way)."""
+
+    precision: Literal["bf16", "bf16-pure", "fp32"] = "bf16"
+    """bf16 keeps fp32 master weights in DeepSpeed; bf16-pure keeps weights, gradients and moments in bf16, as
+    the study did; fp32 is exact and the choice on CPU."""
+
+    lora: LoraSpec | None = None
+    """Adapters instead of full fine-tuning."""
 
     shuffle: bool = True
     """Order of rows from (seed, epoch); False keeps the source's order in every epoch."""
@@ -82,11 +111,21 @@ class TrainSpec(Spec):
     micro_batch_tokens: int = Field(default=40_000, gt=0)
     """Upper bound of one forward pass, padding included. Not part of the identity."""
 
-    resume_every_steps: int = Field(default=50, gt=0)
-    """Distance of resumable states beside those at checkpoints. Not part of the identity."""
+    gradient_checkpointing: bool | None = None
+    """Activations are computed again in the backward pass; None means on GPUs. Not part of the identity."""
+
+    sequence_parallel: int = Field(default=1, gt=0)
+    """Workers that share one row's positions (Ulysses, arXiv 2309.14509), for rows that one GPU cannot hold.
+    Not part of the identity."""
+
+    resume_every_steps: int = Field(default=25, gt=0)
+    """Distance of resumable states; what a kill can cost. Not part of the identity."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
+        rows = self.workers * self.micro_batch_sequences
+        study = self.loss_reduction == "microbatch_sum"
+        teams, left = divmod(self.workers, self.sequence_parallel)
         if self.micro_batch_tokens < self.max_tokens:
             raise SpecError(
                 f"TrainSpec.micro_batch_tokens={self.micro_batch_tokens} is below "
@@ -97,14 +136,40 @@ class TrainSpec(Spec):
             raise SpecError(
                 f"TrainSpec.offload needs zero_stage 2 or 3, got {self.zero_stage}; set zero_stage=2."
             )
-        rows = self.workers * self.micro_batch_sequences
-        if self.loss_reduction == "microbatch_sum" and self.batch_sequences % rows:
+        if self.optimizer == "adafactor" and (self.zero_stage > 0 or self.precision != "fp32"):
+            raise SpecError(
+                f"TrainSpec.optimizer='adafactor' needs whole matrices, which DeepSpeed flattens with "
+                f"zero_stage={self.zero_stage} and precision={self.precision!r}; set zero_stage=0 and "
+                "precision='fp32', or optimizer='adamw'."
+            )
+        if self.precision == "bf16-pure" and self.zero_stage == 0:
+            raise SpecError(
+                "TrainSpec.precision='bf16-pure' needs zero_stage 1, 2 or 3, got 0; set zero_stage=1."
+            )
+        if left:
+            raise SpecError(
+                f"TrainSpec.sequence_parallel={self.sequence_parallel} does not divide "
+                f"workers={self.workers}; set workers to a multiple of it."
+            )
+        if study and (self.sequence_parallel > 1 or self.batch_tokens):
+            other = "batch_tokens" if self.batch_tokens else "sequence_parallel"
+            raise SpecError(
+                f"TrainSpec.loss_reduction='microbatch_sum' is about rows per worker, and {other}="
+                f"{getattr(self, other)} leaves those open; leave it out."
+            )
+        if study and self.batch_sequences % rows:
             raise SpecError(
                 f"TrainSpec.batch_sequences={self.batch_sequences} does not divide into micro-batches of "
                 f"{self.micro_batch_sequences} rows on {self.workers} workers, as loss_reduction="
                 f"'microbatch_sum' needs; use a multiple of {rows}."
             )
-        if self.batch_sequences < self.workers:
+        if self.batch_tokens and self.batch_tokens < teams * self.max_tokens:
+            raise SpecError(
+                f"TrainSpec.batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens} on each "
+                f"of {teams} workers, so a worker could have no row; set batch_tokens to "
+                f"{teams * self.max_tokens} or more."
+            )
+        if not self.batch_tokens and self.batch_sequences < teams:
             raise SpecError(
                 f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.workers}, "
                 f"so a worker would have no row; set batch_sequences to {self.workers} or more."

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
+from rsft import layout
 from rsft.errors import SpecError
 from rsft.spec.base import Spec, content_hash
 from rsft.spec.data import DataSpec
 from rsft.spec.model import ModelSpec
+from rsft.spec.schedule import stable_steps, warmup_steps
 from rsft.spec.train import TrainSpec, hardware_fields
 
 
@@ -57,29 +59,63 @@ class Trial(Spec):
     """Weight hash of a folder, or hub id and revision."""
     checkpoint_steps: tuple[int, ...]
     """Steps whose weights are kept and evaluated, step 0 left out. Not part of the identity."""
+    trunk: str | None = None
+    """Id of what it has in common with trials that differ in length alone; None where that is nothing."""
+    shared_steps: int = 0
+    """Steps on the trunk: until this one, any longer trial of the same trunk goes the same way."""
+
+    def owner(self, step: int) -> str:
+        """Folder that the weights, states and cells of a step lie under."""
+        if self.trunk is not None and step <= self.shared_steps:
+            return layout.trunk(self.trunk)
+        return layout.trial(self.id)
 
 
-def trial_id(
-    model: ModelSpec,
-    data: DataSpec,
-    steps: int,
-    seed: int,
-    train: TrainSpec,
-    base_identity: str,
-) -> str:
-    """`<base>__<data>__<steps and seed>__<8 hex>`: same facts, same id, on any machine.
+class Identity(Spec):
+    """What of a trial changes its weights. Not the sweep's name, the hardware, or what is evaluated."""
 
-    The hex covers what changes the weights: not the sweep's name, the hardware, or what is evaluated. The
-    words are made from resolved facts alone, so that one epoch of ten steps and ten steps are one trial.
-    """
-    facts = {
-        "base": base_identity,
-        "chat_template": model.chat_template,
-        "end_marker": model.end_marker,
-        "data": data.model_dump(mode="json", exclude={"name"}),
-        "steps": steps,
-        "seed": seed,
-        "train": train.model_dump(mode="json", exclude=set(hardware_fields(train))),
-    }
-    readable = "__".join((model.label, data.name, f"{steps}st-s{seed}"))
-    return f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', readable).lower()[:100]}__{content_hash(facts)}"
+    model: ModelSpec
+    data: DataSpec
+    steps: int
+    seed: int
+    train: TrainSpec
+    base: str
+    """Pins the base's weights."""
+
+    @property
+    def trial(self) -> str:
+        """`<base>__<data>__<steps and seed>__<8 hex>`: same facts, same id, on any machine.
+
+        The words are made from resolved facts alone, so that one epoch of ten steps and ten steps are one
+        trial.
+        """
+        settings = self.train.model_dump(mode="json", exclude=set(hardware_fields(self.train)))
+        return self._id(f"{self.steps}st-s{self.seed}", {"steps": self.steps, "train": settings})
+
+    @property
+    def shared_steps(self) -> int:
+        """Steps that a longer trial with the same settings would go too."""
+        return stable_steps(self.train, self.steps)
+
+    @property
+    def trunk(self) -> str | None:
+        """`<base>__<data>__trunk-<seed>__<8 hex>`: all that the shared steps depend on."""
+        if not self.shared_steps:
+            return None
+        # How a schedule ends is no matter of the trunk, so constant and wsd trials share one.
+        ends = {"schedule", "decay_share", "min_lr_share", "warmup_share", "warmup_steps"}
+        settings = self.train.model_dump(mode="json", exclude=set(hardware_fields(self.train)) | ends)
+        return self._id(
+            f"trunk-s{self.seed}", {"warmup": warmup_steps(self.train, self.steps), "train": settings}
+        )
+
+    def _id(self, word: str, own: dict[str, Any]) -> str:
+        facts = own | {
+            "base": self.base,
+            "chat_template": self.model.chat_template,
+            "end_marker": self.model.end_marker,
+            "data": self.data.model_dump(mode="json", exclude={"name"}),
+            "seed": self.seed,
+        }
+        readable = "__".join((self.model.label, self.data.name, word))
+        return f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', readable).lower()[:100]}__{content_hash(facts)}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from rsft import layout, provenance
+from rsft import checkpoints, layout, provenance
 from rsft.analysis.table import ScoredCell
 from rsft.benchmarks.cards import card
 from rsft.benchmarks.source import problems
@@ -56,23 +56,25 @@ def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
                 canary = (
                     base_canary(plan, trial, engines)
                     if step == 0
-                    else Canary(**plan.storage.read_json(_marker(trial, step))["canary"])
+                    else Canary(**_marker(plan, trial, step)["canary"])
                 )
                 tasks.append(_task(plan, trial, step, weights, canary, wanted))
         if tasks:
             yield AnswerJob(model=trials[0].model, base=base, storage=plan.storage.root, tasks=tuple(tasks))
 
 
-def _marker(trial: Trial, step: int) -> str:
-    return layout.checkpoint_marker(trial.id, step)
+def _marker(plan: Plan, trial: Trial, step: int) -> dict[str, Any]:
+    found = checkpoints.marker(plan.storage, trial, step)
+    assert found is not None, "asked for after it landed"
+    return found
 
 
 def _weights(plan: Plan, trial: Trial, step: int) -> str | None:
     if step == 0:
         return plan.bases[trial.model.label].source
-    if not plan.storage.exists(_marker(trial, step)):
+    if not checkpoints.landed(plan.storage, trial, step):
         return None
-    return plan.storage.path(layout.checkpoint(trial.id, step))
+    return plan.storage.path(checkpoints.folder(trial, step))
 
 
 def base_canary(plan: Plan, trial: Trial, engines: Engines) -> Canary:
@@ -221,6 +223,6 @@ def checkpoint(plan: Plan, trial: Trial, step: int) -> Checkpoint:
     if step == 0:
         path = plan.bases[trial.model.label].source
         return Checkpoint(trial_id=trial.id, step=0, path=path)
-    record = plan.storage.read_json(_marker(trial, step))
-    record.pop("canary")
-    return Checkpoint(**record)
+    record = _marker(plan, trial, step)
+    kept = {name: record[name] for name in ("step", "path", "target_tokens")}
+    return Checkpoint(trial_id=trial.id, **kept)  # a trunk's checkpoint is each of its trials'

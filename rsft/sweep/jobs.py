@@ -33,6 +33,18 @@ class TrainJob:
     """Name of the prepared rows."""
     base: str
     """Folder or hub id."""
+    heldout: tuple[tuple[str, str], ...] = ()
+    """(name of a slice, name of its prepared rows)."""
+
+    def config(self) -> dict[str, Any]:
+        """As plain values, for the training workers."""
+        return {
+            "trial": self.trial.model_dump(mode="json"),
+            "storage": self.storage,
+            "prepared": self.prepared,
+            "base": self.base,
+            "heldout": list(self.heldout),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -125,7 +125,8 @@ class Progress:
             if row.state == "done" or row.step >= self._trials[trial_id].steps:
                 row.state = "done"
                 continue
-            log = self._storage.read_lines(layout.train_log(trial_id))
+            rows = self._storage.read_lines(layout.train_log(layout.trial(trial_id)))
+            log = [r for r in rows if r["step"]]  # step 0 has held-out losses alone
             if not log or log[-1]["step"] == row.step:
                 continue
             row.step, row.loss = log[-1]["step"], log[-1]["loss"]
@@ -135,11 +136,12 @@ class Progress:
                 sum(r["seconds"] for r in recent), 1e-9
             )
             if self.on_rows is not None:
-                self.on_rows(trial_id, log)
+                self.on_rows(trial_id, rows)
             self._steps.done = sum(r.step for r in self._rows.values())
             self._line(
                 f"training {trial_id} · step {row.step}/{self._trials[trial_id].steps} · "
-                f"loss {row.loss:.3f} · {row.tokens_per_second:.0f} tokens/s · "
+                f"loss {'not finite' if row.loss is None else f'{row.loss:.3f}'} · "
+                f"{row.tokens_per_second:.0f} tokens/s · "
                 f"{self._steps.done}/{self._steps.total} steps{self._steps.left()}"
             )
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from rsft import layout
 from rsft.bases import Base, resolve
 from rsft.benchmarks.cards import Benchmark, card
+from rsft.checkpoints import landed
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.data import HubRows
@@ -85,7 +86,8 @@ class Plan:
         return layout.base(f"{slug}__{content_hash(facts)}")
 
     def owner(self, trial: Trial, step: int) -> str:
-        return self.base_folder(trial.model) if step == 0 else layout.trial(trial.id)
+        """Folder that a step's cells lie under: the base's, the trunk's or the trial's own."""
+        return self.base_folder(trial.model) if step == 0 else trial.owner(step)
 
     def cells(self, trial: Trial) -> Iterator[Cell]:
         """All cells of a trial, step 0 included, in order of steps."""
@@ -94,8 +96,7 @@ class Plan:
                 yield Cell(owner=self.owner(trial, step), step=step, question=question)
 
     def trial_state(self, trial: Trial) -> State:
-        markers = (layout.checkpoint_marker(trial.id, step) for step in trial.checkpoint_steps)
-        if all(self.storage.exists(marker) for marker in markers):
+        if all(landed(self.storage, trial, step) for step in trial.checkpoint_steps):
             return "done"
         return "failed" if self.storage.exists(layout.failure(trial.id)) else "open"
 

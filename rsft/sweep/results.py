@@ -30,7 +30,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
     certificates: dict[str, dict[str, Any]] = {}
     training: dict[str, list[dict[str, Any]]] = {}
     for trial in plan.trials:
-        training[trial.id] = plan.storage.read_lines(layout.train_log(trial.id))
+        training[trial.id] = plan.storage.read_lines(layout.train_log(layout.trial(trial.id)))
         record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
         if record is not None:
             name = record["prepared"]
@@ -53,7 +53,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
 def tell(plan: Plan, scored: list[ScoredCell], tracker: Tracker) -> dict[str, Any]:
     """Gives the tracker everything it may not have yet; repeated facts add nothing."""
     for trial in plan.trials:
-        tracker.training(trial.id, plan.storage.read_lines(layout.train_log(trial.id)))
+        tracker.training(trial.id, plan.storage.read_lines(layout.train_log(layout.trial(trial.id))))
     for cell in scored:
         record = checkpoint(plan, cell.trial, cell.step)
         tracker.cell(cell.trial.id, record, cell.benchmark, cell.estimates)

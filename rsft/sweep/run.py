@@ -20,6 +20,7 @@ from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
+from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.overlap import find_overlaps
@@ -89,7 +90,8 @@ def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> 
         base = plan.bases[trial.model.label]
         key = (trial.model.label, trial.data.name, trial.train.max_tokens)
         check_rows(plan, trial)
-        if plan.trial_state(trial) == "done":
+        done = plan.trial_state(trial) == "done"
+        if done and plan.storage.exists(layout.trial_record(trial.id)):
             continue
         if key not in manifests:
             tokenizer = engines.tokenizer(base.source, trial.model)
@@ -104,12 +106,18 @@ def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> 
         manifest = manifests[key]
         record = trial.model_dump(mode="json") | {"prepared": manifest["name"]}
         plan.storage.write_json(layout.trial_record(trial.id), record)
+        if done:  # a longer trial went all of its way
+            shared = plan.storage.read_lines(layout.train_log(trial.owner(0)))
+            log = [row for row in shared if row["step"] <= trial.steps]
+            plan.storage.write_lines(layout.train_log(layout.trial(trial.id)), log)
+            continue
         jobs.append(
             TrainJob(
                 trial=trial,
                 storage=plan.storage.root,
                 prepared=manifest["name"],
                 base=base.source,
+                heldout=heldout_rows(plan, trial, manifest["name"], engines, say),
             )
         )
     return jobs
@@ -155,7 +163,7 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
     failed = engines.train(jobs)
     for job in jobs:
         trial = job.trial
-        tracker.training(trial.id, plan.storage.read_lines(layout.train_log(trial.id)))
+        tracker.training(trial.id, plan.storage.read_lines(layout.train_log(layout.trial(trial.id))))
         if trial.id in failed:
             plan.storage.write_json(layout.failure(trial.id), classify(failed[trial.id]))
             tracker.finish_trial(trial.id, "failed")

@@ -1,1 +1,1 @@
-"""Ray Train + DeepSpeed: schedules, settings, the worker loop, resume, export."""
+"""Ray Train + DeepSpeed: settings, the worker loop, resume, export."""

@@ -2,252 +2,193 @@
 
 from __future__ import annotations
 
-import math
-import tempfile
 import time
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
-import deepspeed
 import ray.train
 import torch
-import torch.distributed as dist
-from transformers import AutoModelForCausalLM
 
-from rsft import layout
-from rsft.data.batches import assign, assign_unpacked, data_hash, micro_batch, step_rows
-from rsft.data.prepared import open_rows
+from rsft import layout, provenance
+from rsft.checkpoints import folder, landed
+from rsft.data.batches import RowOrder, data_hash
+from rsft.data.prepared import PreparedRows, open_rows
 from rsft.data.template import Tokens, load_tokenizer
-from rsft.errors import EngineError
 from rsft.records import Checkpoint
-from rsft.spec.trial import Trial
-from rsft.storage import Storage
-from rsft.training.export import MARKER, export
-from rsft.training.loss import TargetLoss
-from rsft.training.schedule import learning_rate
-from rsft.training.settings import deepspeed_config
-
-# DeepSpeed would compile a shared-memory collective on CPU at first use, minutes on a busy laptop and in
-# need of a C++ compiler; gloo does the same work.
-deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
-
-STATE_TAG = "state"
-FLUSH_SECONDS = 2.0
-"""How often the step log is written while nothing else is."""
-
-
-@dataclass(slots=True)
-class Job:
-    """What a worker needs to know; built from `train_loop_config`."""
-
-    trial: Trial
-    storage: Storage
-    prepared: str
-    """Name of the prepared rows."""
-    base: str
-    """Folder or hub id of the base."""
-
-    @classmethod
-    def read(cls, config: dict[str, Any]) -> Job:
-        return cls(Trial(**config["trial"]), Storage(config["storage"]), config["prepared"], config["base"])
+from rsft.spec.schedule import learning_rate
+from rsft.training import state as states
+from rsft.training.engine import Job, build
+from rsft.training.exporter import Exporter
+from rsft.training.heldout import heldout_sums
+from rsft.training.signals import Cost, peak
+from rsft.training.state import State
+from rsft.training.step import Step, Stopwatch, optimizer_step
+from rsft.training.steplog import StepLog
 
 
 def train_loop(config: dict[str, Any]) -> None:
     """Trains one trial from its newest resumable state, or from the base, to its end.
 
     Raises:
-        EngineError: the loss is not finite, or an export is incomplete.
+        EngineError: an export is incomplete.
     """
-    job = Job.read(config)
-    trial, train = job.trial, job.trial.train
-    rank, world = ray.train.get_context().get_world_rank(), ray.train.get_context().get_world_size()
-    tokenizer = load_tokenizer(job.base, trial.model)
-    rows = open_rows(job.storage, job.prepared)
-    engine, model, dtype = _engine(job)
-    start, target_tokens = _resume(engine)
-    # Asked once, before the first collective: later the first worker writes while others may still look,
-    # and workers that disagree about an export would wait for one another.
-    landed = {
-        step
-        for step in trial.checkpoint_steps
-        if job.storage.exists(layout.checkpoint_marker(trial.id, step))
-    }
-    log = _Log(job, start) if rank == 0 else None
+    context = ray.train.get_context()
+    run = _Run(Job.read(config), context.get_world_rank(), context.get_world_size())
+    run.begin()
+    for step in range(run.start, run.trial.steps):
+        if (stopped := run.step(step)) is not None:
+            # Not an exception: Ray Train would start all workers again, for the same end.
+            if run.rank == 0:
+                run.storage.write_json(layout.stopped(run.trial.id), {"message": stopped})
+            break
+    run.exporter.wait()
 
-    for step in range(start, trial.steps):
+
+class _Run:
+    """One worker's part in one attempt at a trial."""
+
+    def __init__(self, job: Job, rank: int, world: int) -> None:
+        self.job, self.rank, self.world = job, rank, world
+        self.trial, train, self.storage = job.trial, job.trial.train, job.storage
+        tokenizer = load_tokenizer(job.base, self.trial.model)
+        self.pad = int(tokenizer.eos_token_id)
+        self.rows = open_rows(job.storage, job.prepared)
+        self.order = RowOrder(
+            self.rows.lengths(), self.trial.seed, train.shuffle, train.batch_sequences, train.batch_tokens
+        )
+        self.heldout = {name: _all(open_rows(job.storage, rows)) for name, rows in job.heldout}
+        found = states.find(job.storage, self.trial)
+        self.engine = build(job, universal=found is not None and not found.fits(self.trial, world))
+        if found is not None:
+            states.load(self.engine.deepspeed, job.storage, found, self.trial, rank, world)
+        self.start = found.step if found else 0
+        self.target_tokens = found.target_tokens if found else 0
+        # Asked once, before the first collective: later the first worker writes while others may still look,
+        # and workers that disagree about an export would wait for one another.
+        self.landed = {step for step in self.trial.checkpoint_steps if landed(job.storage, self.trial, step)}
+        self.exporter = Exporter(self.engine, job.storage, tokenizer, rank)
+        self.log = StepLog(job.storage, self.trial, self.start) if rank == 0 else None
+        self.cost = Cost.of(self.engine.model)
+        self.peak = peak(train.device)
+        self.checkpoint_seconds = 0.0
+
+    def begin(self) -> None:
+        """Writes down what this attempt runs on, and how well the base does on held-out rows."""
+        if self.rank == 0:
+            train = self.trial.train
+            facts = {
+                "at": provenance.now(),
+                "from_step": self.start,
+                "workers": self.world,
+                "device": train.device,
+                "zero_stage": train.zero_stage,
+                "peak_flops": self.peak.flops if self.peak else None,
+                "peak_source": self.peak.source if self.peak else None,
+            }
+            path = layout.attempts(layout.trial(self.trial.id))
+            self.storage.write_lines(path, [*self.storage.read_lines(path), facts])
+        if self.start == 0 and self.heldout:
+            found = self._heldout()
+            if self.log is not None:
+                self.log.add({"step": 0, "heldout": found})
+
+    def step(self, step: int) -> str | None:
+        """One optimizer step, its line in the log, what is due after it; why training must stop, if so."""
+        trial, train, done = self.trial, self.trial.train, step + 1
+        # A function of seed, step and worker, so that a base with dropout resumes exactly too.
+        torch.manual_seed((trial.seed * 1_000_003 + step) * 1_003 + self.rank)
+        watch = Stopwatch()
         started = time.perf_counter()
-        chosen = step_rows(step, train.batch_sequences, len(rows), trial.seed, train.shuffle)
-        batch = [rows[i] for i in chosen]
-        loss = _optimizer_step(engine, batch, step, trial, rank, world, tokenizer.eos_token_id)
-        trained = sum(tokens.targets for tokens in batch)
-        target_tokens += trained
-        done = step + 1
-        facts: dict[str, Any] = {
-            "step": done,
-            "loss": loss,
-            "lr": learning_rate(train, step, trial.steps),
-            "grad_norm": _number(engine.get_global_grad_norm()),
-            "tokens": sum(len(tokens) for tokens in batch),
-            "target_tokens": trained,
-            "data": data_hash(batch),
-            "seconds": round(time.perf_counter() - started, 4),
+        batch = [self.rows[row] for row in self.order[step]]
+        result = optimizer_step(self.engine, batch, step, trial, self.rank, self.world, self.pad, watch)
+        seconds = time.perf_counter() - started
+        self.target_tokens += sum(tokens.targets for tokens in batch)
+        due = done in trial.checkpoint_steps and done not in self.landed
+        heldout = self._heldout() if done in trial.checkpoint_steps and self.heldout else None
+        if self.log is not None:
+            row = self._facts(result, batch, done, seconds, watch.seconds)
+            self.log.add(row | ({"heldout": heldout} if heldout else {}))
+        if not result.finite and train.nonfinite == "stop":
+            return self._stopped(result, batch, done)
+        since = time.perf_counter()
+        if due:
+            self.exporter.submit(
+                Checkpoint(
+                    trial_id=trial.id,
+                    step=done,
+                    path=folder(trial, done),
+                    target_tokens=self.target_tokens,
+                )
+            )
+        branch = trial.trunk is not None and done == trial.shared_steps
+        if branch or (done % train.resume_every_steps == 0 and done < trial.steps):
+            self._save(done)
+        self.checkpoint_seconds += time.perf_counter() - since
+        return None
+
+    def _save(self, done: int) -> None:
+        """A resumable state. Checkpoints before it have landed then, since a resume would not make them."""
+        self.exporter.wait()
+        owner = self.trial.owner(done)
+        if self.log is not None:
+            self.log.flush()
+            if owner != layout.trial(self.trial.id):
+                self.log.share(owner, done)
+        train = self.trial.train
+        state = State(
+            owner=owner,
+            step=done,
+            target_tokens=self.target_tokens,
+            world=self.world,
+            zero_stage=train.zero_stage,
+            offload=train.offload,
+        )
+        states.save(self.engine.deepspeed, self.storage, state, self.rank)
+
+    def _heldout(self) -> dict[str, float]:
+        limit = self.trial.train.micro_batch_tokens
+        return {
+            name: heldout_sums(self.engine, rows, limit, self.rank, self.world, self.pad).loss
+            for name, rows in self.heldout.items()
         }
-        if log is not None:
-            log.add(facts)
-        if not math.isfinite(loss):
-            raise EngineError(
-                f"trial {trial.id}: loss is {loss} at step {done} (rows "
-                f"{', '.join(t.id for t in batch[:4])}, ...); lower the learning rate or look at them."
-            )
-        if done in trial.checkpoint_steps and done not in landed:
-            checkpoint = Checkpoint(
-                trial_id=trial.id,
-                step=done,
-                path=layout.checkpoint(trial.id, done),
-                target_tokens=target_tokens,
-            )
-            _export(engine, model, dtype, tokenizer, job, checkpoint, rank)
-        if done in trial.checkpoint_steps or done % train.resume_every_steps == 0:
-            if log is not None:
-                log.flush()
-            _save(engine, done, target_tokens, {"step": done, "loss": loss})
 
+    def _facts(
+        self, result: Step, batch: Sequence[Tokens], done: int, seconds: float, parts: dict[str, float]
+    ) -> dict[str, Any]:
+        """A line of train.jsonl."""
+        sums, tokens = result.sums, sum(len(t) for t in batch)
+        could = self.peak.flops * self.world * seconds if self.peak else None
+        blocked, self.checkpoint_seconds = self.checkpoint_seconds, 0.0
+        return {
+            "step": done,
+            "loss": sums.loss if result.finite else None,
+            "lr": learning_rate(self.trial.train, done - 1, self.trial.steps),
+            "grad_norm": result.grad_norm if result.finite else None,
+            "token_accuracy": sums.accuracy,
+            "entropy": sums.entropy if result.finite else None,
+            "tokens": tokens,
+            "target_tokens": sum(t.targets for t in batch),
+            "data": data_hash(batch),
+            "skipped": not result.finite,
+            "seconds": round(seconds, 4),
+            "seconds_data": round(parts["data"], 4),
+            "seconds_forward": round(parts["forward"], 4),
+            "seconds_backward": round(parts["backward"], 4),
+            "seconds_step": round(parts["step"], 4),
+            "seconds_checkpoint": round(blocked, 4),
+            "tokens_per_second": round(tokens / seconds, 1),
+            "mfu": round(self.cost.flops(batch) / could, 4) if could else None,
+        }
 
-def _engine(job: Job) -> tuple[Any, Any, torch.dtype]:
-    """(DeepSpeed engine around the loss, the model inside, the dtype of the base's weights)."""
-    train = job.trial.train
-    torch.manual_seed(job.trial.seed)
-    model = AutoModelForCausalLM.from_pretrained(
-        job.base,
-        revision=job.trial.model.revision,
-        dtype="auto",
-        attn_implementation="sdpa",
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
-    dtype = model.dtype
-    model.to(torch.bfloat16 if train.precision == "bf16" else torch.float32)
-    if train.device == "gpu":
-        model.gradient_checkpointing_enable({"use_reentrant": False})
-    model.train()
-    loss = TargetLoss(model)
-    optimizer = torch.optim.AdamW(
-        loss.parameters(),
-        lr=train.learning_rate,
-        betas=train.betas,
-        eps=train.epsilon,
-        weight_decay=train.weight_decay,
-    )
-    engine, *_ = deepspeed.initialize(
-        model=loss, optimizer=optimizer, config=deepspeed_config(train), dist_init_required=False
-    )
-    return engine, model, dtype
-
-
-def _optimizer_step(
-    engine: Any, batch: list[Tokens], step: int, trial: Trial, rank: int, world: int, pad: int
-) -> float:
-    """One optimizer step over the whole batch; returns its mean loss, nats per target token."""
-    train = trial.train
-    study = train.loss_reduction == "microbatch_sum"
-    if study:
-        size = train.micro_batch_sequences
-        plan = assign_unpacked(len(batch), workers=world, micro_batch_sequences=size)[rank]
-    else:
-        plan = assign(
-            [len(tokens) for tokens in batch],
-            workers=world,
-            sequence_tokens=train.max_tokens,
-            micro_batch_tokens=train.micro_batch_tokens,
-        )[rank]
-    targets = sum(tokens.targets for tokens in batch)
-    for group in engine.optimizer.param_groups:
-        group["lr"] = learning_rate(train, step, trial.steps)
-    total = torch.zeros((), dtype=torch.float64)
-    for number, sequences in enumerate(plan):
-        arrays = micro_batch(sequences, batch, pad)
-        inputs = [
-            torch.from_numpy(array).to(engine.device)
-            for array in (arrays.input_ids, arrays.position_ids, arrays.labels)
-        ]
-        nll = engine(*inputs)
-        # DeepSpeed averages gradients over workers; times `world` makes that a sum, and dividing by
-        # the step's own targets makes it a mean over tokens, however rows were laid out.
-        engine.set_gradient_accumulation_boundary(number == len(plan) - 1)
-        # The study takes the mean of each micro-batch instead and adds those up.
-        scale = 1 / sum(batch[s[0]].targets for s in sequences) if study else world / targets
-        engine.backward(nll * scale, scale_wrt_gas=False)
-        engine.step()
-        total += nll.detach().double().cpu()
-    total = total.to(engine.device)
-    dist.all_reduce(total)
-    return float(total) / targets
-
-
-def _export(
-    engine: Any,
-    model: Any,
-    dtype: torch.dtype,
-    tokenizer: Any,
-    job: Job,
-    checkpoint: Checkpoint,
-    rank: int,
-) -> None:
-    """Gathers the weights on every worker, writes them on the first one."""
-    if job.trial.train.zero_stage == 3:
-        state = engine._zero3_consolidated_16bit_state_dict()
-    else:
-        state = engine.module.state_dict()
-    if rank == 0:
-        inner = {name.removeprefix("model."): value for name, value in state.items()}
-        tied = set(model.all_tied_weights_keys)
-        weights = {name: value for name, value in inner.items() if name not in tied}
-        with tempfile.TemporaryDirectory() as folder:
-            export(model, weights, dtype, tokenizer, Path(folder), checkpoint)
-            job.storage.upload_folder(folder, checkpoint.path, last=MARKER)
-    dist.barrier()
-
-
-def _save(engine: Any, step: int, target_tokens: int, metrics: dict[str, Any]) -> None:
-    """Hands the full state of all workers to Ray Train, which keeps the newest one."""
-    with tempfile.TemporaryDirectory() as folder:
-        state = {"step": step, "target_tokens": target_tokens}
-        engine.save_checkpoint(folder, tag=STATE_TAG, client_state=state)
-        ray.train.report(
-            metrics,
-            checkpoint=ray.train.Checkpoint.from_directory(folder),
-            checkpoint_dir_name=layout.step_name(step),
+    def _stopped(self, result: Step, batch: Sequence[Tokens], done: int) -> str:
+        good = [step for step in self.trial.checkpoint_steps if step < done]
+        last = f"the last good checkpoint is step {good[-1]}" if good else "there is no checkpoint before it"
+        return (
+            f"trial {self.trial.id}: loss is {result.sums.loss}, gradient norm {result.grad_norm} at step "
+            f"{done} (rows {', '.join(t.id for t in batch)}); {last}; lower the learning rate, look at these "
+            "rows, or set TrainSpec.nonfinite='skip'."
         )
 
 
-def _resume(engine: Any) -> tuple[int, int]:
-    """(steps done, target tokens seen) of the newest state, loaded into the engine; zeros if none."""
-    checkpoint = ray.train.get_checkpoint()
-    if checkpoint is None:
-        return 0, 0
-    with checkpoint.as_directory() as folder:
-        _, state = engine.load_checkpoint(folder, tag=STATE_TAG)
-    return int(state["step"]), int(state["target_tokens"])
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
-
-
-class _Log:
-    """train.jsonl: one line per optimizer step, each step once, also after a resume."""
-
-    def __init__(self, job: Job, start: int) -> None:
-        self._storage, self._path = job.storage, layout.train_log(job.trial.id)
-        self._rows = [row for row in self._storage.read_lines(self._path) if row["step"] <= start]
-        self._written = time.monotonic()
-
-    def add(self, facts: dict[str, Any]) -> None:
-        self._rows.append(facts)
-        if time.monotonic() - self._written > FLUSH_SECONDS:
-            self.flush()
-
-    def flush(self) -> None:
-        self._storage.write_lines(self._path, self._rows)
-        self._written = time.monotonic()
+def _all(rows: PreparedRows) -> list[Tokens]:
+    return [rows[n] for n in range(len(rows))]

@@ -1,10 +1,11 @@
 """The loss: negative log-likelihood of target tokens, with logits for those positions alone.
 
-Legend: S = packed sequences, T = positions, N = target positions of a micro-batch, H = hidden size,
-V = vocabulary.
+Legend: T = positions, N = target positions of a micro-batch, H = hidden size, V = vocabulary.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import torch
 from torch import nn
@@ -12,13 +13,14 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from rsft.data.batches import IGNORE
+from rsft.training.attention import document_lengths
 
 CHUNK = 2_048
 """Target positions whose logits exist at once; memory is CHUNK x V instead of T x V."""
 
 
 class TargetLoss(nn.Module):
-    """Wraps a causal language model so that its forward pass returns a summed loss.
+    """Wraps a causal language model so that its forward pass returns summed losses.
 
     Prompt positions never reach the output head, and the cross entropy runs over chunks whose logits
     are computed again in the backward pass.
@@ -30,34 +32,75 @@ class TargetLoss(nn.Module):
 
     def forward(
         self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor
-    ) -> torch.Tensor:
-        """Summed negative log-likelihood of all targets, nats.
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Sums over the targets of one row of documents.
 
         Args:
-            input_ids: (S, T).
-            position_ids: (S, T), restarting with each document; attention is blocked by it.
-            labels: (S, T), the next token at trained positions, IGNORE elsewhere.
+            input_ids: (1, T).
+            position_ids: (1, T), restarting with each document; attention is blocked by it.
+            labels: (1, T), the next token at trained positions, IGNORE elsewhere.
 
         Returns:
-            A scalar; 0 (with a gradient path) when there is no target.
+            The negative log-likelihood, nats (a scalar; 0, with a gradient path, without a target), and
+            (2,) without gradient: targets that the model ranks first, and entropy of its distributions.
         """
         body = getattr(self.model, self.model.base_model_prefix)
-        hidden_STH = body(input_ids=input_ids, position_ids=position_ids, use_cache=False).last_hidden_state
-        trained_ST = labels != IGNORE
-        hidden_NH, labels_N = hidden_STH[trained_ST], labels[trained_ST]
+        hidden_TH = body(
+            input_ids=input_ids, position_ids=position_ids, use_cache=False, **documents(position_ids)
+        ).last_hidden_state[0]
+        trained_T = labels[0] != IGNORE
+        hidden_NH, labels_N = hidden_TH[trained_T], labels[0][trained_T]
         if len(labels_N) == 0:
             # Every parameter must still take part, or ZeRO's collectives would wait for ever.
-            hidden_NH, labels_N = hidden_STH[:1, 0], input_ids[:1, 0]
-            return self._chunk(hidden_NH, labels_N) * 0.0
-        total = hidden_NH.new_zeros((), dtype=torch.float32)
-        for start in range(0, len(labels_N), CHUNK):
-            part = (hidden_NH[start : start + CHUNK], labels_N[start : start + CHUNK])
-            if len(labels_N) <= CHUNK:
-                total = total + self._chunk(*part)
-            else:
-                total = total + checkpoint(self._chunk, *part, use_reentrant=False)
-        return total
+            nll, facts = self._chunk(hidden_TH[:1], input_ids[0, :1])
+            return nll * 0.0, facts * 0.0
+        parts = [
+            (hidden_NH[at : at + CHUNK], labels_N[at : at + CHUNK]) for at in range(0, len(labels_N), CHUNK)
+        ]
+        if len(parts) == 1:
+            nll, facts = self._chunk(*parts[0])
+            return nll, facts
+        sums = [checkpoint(self._chunk, *part, use_reentrant=False) for part in parts]
+        return sum(nll for nll, _ in sums), sum(facts for _, facts in sums)
 
-    def _chunk(self, hidden_NH: torch.Tensor, labels_N: torch.Tensor) -> torch.Tensor:
-        logits_NV = self.model.get_output_embeddings()(hidden_NH).float()
-        return nn.functional.cross_entropy(logits_NV, labels_N, reduction="sum")
+    def _chunk(self, hidden_NH: torch.Tensor, labels_N: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return _SummedLoss.apply(self.model.get_output_embeddings()(hidden_NH), labels_N)
+
+
+class _SummedLoss(torch.autograd.Function):
+    """Cross entropy from logits, with accuracy and entropy out of the same softmax."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, logits_NV: torch.Tensor, labels_N: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        logs_NV = logits_NV.float().log_softmax(-1)
+        nll = -logs_NV.gather(1, labels_N[:, None]).sum()
+        right = (logs_NV.argmax(-1) == labels_N).sum()
+        shares_NV = logs_NV.exp()
+        entropy = -torch.linalg.vecdot(shares_NV, logs_NV).sum()
+        facts = torch.stack([right.float(), entropy])
+        ctx.save_for_backward(shares_NV, labels_N)
+        ctx.dtype = logits_NV.dtype
+        ctx.mark_non_differentiable(facts)
+        return nll, facts
+
+    @staticmethod
+    def backward(ctx: Any, grad: torch.Tensor, _: torch.Tensor) -> tuple[torch.Tensor, None]:
+        shares_NV, labels_N = ctx.saved_tensors
+        slope_NV = shares_NV * grad
+        slope_NV[torch.arange(len(labels_N), device=labels_N.device), labels_N] -= grad
+        return slope_NV.to(ctx.dtype), None
+
+
+def documents(position_ids: torch.Tensor) -> dict[str, Any]:
+    """What attention must know of a row, in the words of transformers' flash kernels and ours."""
+    lengths = document_lengths(position_ids)
+    ends = torch.tensor([0, *lengths], device=position_ids.device).cumsum(0).to(torch.int32)
+    return {
+        "documents": lengths,
+        "cu_seq_lens_q": ends,
+        "cu_seq_lens_k": ends,
+        "max_length_q": max(lengths),
+        "max_length_k": max(lengths),
+    }

@@ -1,4 +1,4 @@
-"""Proof that layout does not change the loss: the same rows one by one, padded and packed."""
+"""Proof that layout does not change the loss: the same rows one by one, side by side, and padded."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from transformers import Qwen3Config, Qwen3ForCausalLM
 
-from rsft.data.batches import best_fit, micro_batch
+from rsft.data.batches import IGNORE, best_fit, micro_batch
 from rsft.data.template import Tokens
 from rsft.errors import DataError
+from rsft.training.attention import NAME as DOCUMENTS
 from rsft.training.loss import TargetLoss
 
 TOLERANCE = 1e-5
@@ -46,25 +47,25 @@ def loss_three_ways(rows: Sequence[Tokens], seed: int = 0) -> dict[str, Any]:
             num_attention_heads=2,
             num_key_value_heads=1,
             head_dim=16,
-            attn_implementation="sdpa",
+            attn_implementation=DOCUMENTS,
         )
     )
     loss = TargetLoss(model.eval())
     lengths = [len(tokens) for tokens in short]
     layouts = {
-        "row_by_row": [[[n]] for n in range(len(short))],
-        "padded": [[[n] for n in range(len(short))]],
-        "packed": [best_fit(lengths, 2 * max(lengths))],
+        "row_by_row": [[n] for n in range(len(short))],
+        "packed": best_fit(lengths, 2 * max(lengths)),
     }
     targets = sum(tokens.targets for tokens in short)
     found: dict[str, float] = {}
     for name, passes in layouts.items():
         total = 0.0
-        for sequences in passes:
-            arrays = micro_batch(sequences, short, pad=0)
+        for members in passes:
+            arrays = micro_batch([short[n] for n in members], pad=0)
             parts = (arrays.input_ids, arrays.position_ids, arrays.labels)
-            total += float(loss(*(torch.from_numpy(part) for part in parts)))
+            total += float(loss(*(torch.from_numpy(part) for part in parts))[0])
         found[name] = total / targets
+    found["padded"] = _padded(model, short) / targets
     difference = max(found.values()) - min(found.values())
     if not difference <= TOLERANCE:
         raise DataError(
@@ -72,6 +73,22 @@ def loss_three_ways(rows: Sequence[Tokens], seed: int = 0) -> dict[str, Any]:
             f"padded {found['padded']:.6f}, packed {found['packed']:.6f}); the mask or the packing is wrong."
         )
     return {"rows": len(short), **found, "difference": difference}
+
+
+def _padded(model: Qwen3ForCausalLM, rows: Sequence[Tokens]) -> float:
+    """Summed loss by transformers alone: rows padded to the longest, its own attention, all logits."""
+    model.set_attn_implementation("sdpa")
+    shape = (len(rows), max(len(tokens) for tokens in rows))
+    ids, mask = torch.zeros(shape, dtype=torch.long), torch.zeros(shape, dtype=torch.long)
+    labels = torch.full(shape, IGNORE)
+    for row, tokens in enumerate(rows):
+        ids[row, : len(tokens)] = torch.from_numpy(tokens.ids).long()
+        mask[row, : len(tokens)] = 1
+        for start, end in tokens.spans:
+            labels[row, start:end] = ids[row, start:end]
+    logits = model(input_ids=ids, attention_mask=mask, use_cache=False).logits[:, :-1]
+    flat = labels[:, 1:].flatten()
+    return float(torch.nn.functional.cross_entropy(logits.flatten(0, 1), flat, reduction="sum"))
 
 
 def _shortened(tokens: Tokens) -> Tokens:

@@ -1,0 +1,53 @@
+"""Checkpoints for evaluation, written beside training: weights are copied, then training goes on."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+
+from rsft.data.template import Tokenizer
+from rsft.records import Checkpoint
+from rsft.storage import Storage
+from rsft.training.engine import Engine
+from rsft.training.export import MARKER, export
+
+
+class Exporter:
+    """Writes, verifies and uploads one checkpoint at a time, on the first worker, in a thread of its own."""
+
+    def __init__(self, engine: Engine, storage: Storage, tokenizer: Tokenizer, rank: int) -> None:
+        self._engine, self._storage, self._tokenizer, self._rank = engine, storage, tokenizer, rank
+        self._thread = ThreadPoolExecutor(max_workers=1)
+        self._pending: Future[None] | None = None
+
+    def submit(self, checkpoint: Checkpoint) -> None:
+        """Takes a copy of the weights as they are now. A collective."""
+        self.wait()  # one copy in memory, not several
+        weights = self._engine.weights()
+        if self._rank == 0:
+            tied = set(self._engine.model.all_tied_weights_keys)
+            kept = {
+                name: tensor.detach().to("cpu", self._engine.dtype, copy=True)
+                for name, tensor in weights.items()
+                if name not in tied
+            }
+            self._pending = self._thread.submit(self._write, kept, checkpoint)
+
+    def wait(self) -> None:
+        """Returns when everything submitted has landed.
+
+        Raises:
+            EngineError: a checkpoint is incomplete.
+            OSError: it could not be written.
+        """
+        if self._pending is not None:
+            pending, self._pending = self._pending, None
+            pending.result()
+
+    def _write(self, weights: dict[str, torch.Tensor], checkpoint: Checkpoint) -> None:
+        with tempfile.TemporaryDirectory(prefix="rsft-export-") as folder:
+            export(self._engine.model, weights, self._engine.dtype, self._tokenizer, Path(folder), checkpoint)
+            self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
