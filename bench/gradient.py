@@ -18,7 +18,7 @@ MATRIX = Path(__file__).resolve().parents[1] / "tests" / "gradient_matrix.py"
 
 def lines() -> list[str]:
     found = [
-        "| workers | reduction | ZeRO | micro-batch | packed | from float64 | plain fp32 from float64 | weights moved |",
+        "| workers | reduction | ZeRO | micro-batch | packed | off float64 | plain fp32 off it | weights moved |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for world in (1, 2, 4):

@@ -34,3 +34,10 @@ def landed(storage: Storage, trial: Trial, step: int) -> bool:
     """Whether the weights of a step are there."""
     found = marker(storage, trial, step)
     return found is not None and not found.get("dropped")
+
+
+def over(storage: Storage, trial: Trial) -> bool:
+    """Whether there is nothing to train: all checkpoints have landed, or the workers gave up."""
+    if storage.exists(layout.stopped(trial.id)):
+        return True
+    return all(landed(storage, trial, step) for step in trial.checkpoint_steps)

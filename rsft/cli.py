@@ -22,7 +22,8 @@ from rsft.spec.evaluation import EvalSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
-from rsft.sweep.plan import Plan, forecast, make_plan, status
+from rsft.sweep.forecast import forecast
+from rsft.sweep.plan import Plan, make_plan, status
 
 app = typer.Typer(
     no_args_is_help=True,

@@ -73,7 +73,7 @@ def test_workers_share_all_rows_in_equal_numbers_of_micro_batches(
     assert max(loads) - min(loads) <= max(lengths), "nobody works a whole row more than another"
 
 
-@given(LENGTHS, st.integers(50, 300), st.booleans())
+@given(st.lists(st.integers(1, 50), min_size=8, max_size=40), st.integers(50, 300), st.booleans())
 def test_a_batch_in_tokens_takes_rows_in_order_while_they_fit(
     lengths: list[int], tokens: int, shuffle: bool
 ) -> None:

@@ -11,7 +11,8 @@ from rsft.cli import load_page
 from rsft.errors import SpecError
 from rsft.spec import TrainSpec
 from rsft.storage import Storage
-from rsft.sweep.plan import classify, concurrent_trials, forecast, make_plan
+from rsft.sweep.forecast import forecast
+from rsft.sweep.plan import classify, concurrent_trials, make_plan
 
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 

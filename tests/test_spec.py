@@ -310,6 +310,9 @@ OTHER_LEARNING: dict[str, Any] = {
     "decay_share": 0.1,
     "loss_reduction": "microbatch_sum",
     "micro_batch_sequences": 2,
+    "batch_tokens": 100_000,
+    "nonfinite": "skip",
+    "lora": {"rank": 8},
 }
 OTHER_HARDWARE: dict[str, Any] = {
     "workers": 4,
@@ -318,11 +321,13 @@ OTHER_HARDWARE: dict[str, Any] = {
     "offload": True,
     "micro_batch_tokens": 4_096,
     "resume_every_steps": 7,
+    "gradient_checkpointing": True,
+    "sequence_parallel": 2,
 }
 
 
 def test_every_training_setting_has_a_case_below() -> None:
-    assert OTHER_LEARNING.keys() | OTHER_HARDWARE.keys() == TrainSpec.model_fields.keys()
+    assert OTHER_LEARNING.keys() | OTHER_HARDWARE.keys() | {"optimizer"} == TrainSpec.model_fields.keys()
     assert OTHER_HARDWARE.keys() == HARDWARE_FIELDS
 
 
@@ -341,6 +346,14 @@ def test_a_learning_setting_changes_the_id(field: str) -> None:
     assert only_id(train=TrainSpec(**(TRAIN | {field: OTHER_LEARNING[field]}))) != only_id()
 
 
+def test_the_optimizer_changes_the_id_and_needs_whole_matrices() -> None:
+    whole = TRAIN | {"zero_stage": 0, "precision": "fp32"}
+    plain, other = (TrainSpec(**(whole | {"optimizer": name})) for name in ("adamw", "adafactor"))
+    assert only_id(train=plain) != only_id(train=other)
+    with pytest.raises(SpecError, match=r"optimizer='adafactor' needs whole matrices.*zero_stage=3"):
+        TrainSpec(**(whole | {"optimizer": "adafactor", "zero_stage": 3}))
+
+
 def test_under_microbatch_sum_the_number_of_workers_changes_what_is_learned() -> None:
     study = TRAIN | {"loss_reduction": "microbatch_sum", "micro_batch_sequences": 1}
     two, four = (TrainSpec(**(study | {"workers": workers})) for workers in (2, 4))
@@ -353,8 +366,9 @@ def test_under_microbatch_sum_the_number_of_workers_changes_what_is_learned() ->
 
 @pytest.mark.parametrize("field", OTHER_HARDWARE)
 def test_a_hardware_setting_keeps_the_id(field: str) -> None:
-    assert only_id(train=TrainSpec(**(TRAIN | {field: OTHER_HARDWARE[field]}))) == only_id()
-    override = Override(train={field: OTHER_HARDWARE[field]})
+    changes = {field: OTHER_HARDWARE[field]} | ({"workers": 2} if field == "sequence_parallel" else {})
+    assert only_id(train=TrainSpec(**(TRAIN | changes))) == only_id()
+    override = Override(train=changes)
     assert only_id(overrides=(override,)) == only_id()
 
 

@@ -56,6 +56,8 @@ def _join_or_start() -> Cluster:
         context = ray.init(**quiet)
     else:
         logical = max(LOGICAL_CPUS, os.cpu_count() or 1)
+        # Nobody preempts this machine, and the watcher is a process per trial.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
         # "local": without it Ray would join any cluster that once ran on this machine.
         context = ray.init("local", num_cpus=logical, include_dashboard=False, **quiet)
     resources = ray.cluster_resources()

@@ -55,7 +55,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
         with (
-            _engines(
+            real_engines(
                 sweep.train.device,
                 sweep.evaluation.engines,
                 sweep.evaluation.max_model_tokens,
@@ -72,7 +72,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
 
 
 @contextmanager
-def _engines(
+def real_engines(
     device: Device,
     actors: int,
     max_model_tokens: int | None,
@@ -102,7 +102,8 @@ def _engines(
             cluster = lazy.get()
             fits = at_once or min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
             attempt = time.strftime("attempt-%Y%m%dT%H%M%S", time.gmtime())
-            return train_all(jobs, concurrent=fits, attempt=attempt)
+            # On one machine a group of workers takes longer to start than a nano trial to train.
+            return train_all(jobs, concurrent=fits, attempt=attempt, slots=fits if cluster.local else None)
 
         def canary(model: ModelSpec, base: Base) -> Canary:
             lazy.get()
@@ -165,7 +166,7 @@ def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
     set_environment()
     console = Console()
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(spec.name)
-    with _engines(spec.device, spec.engines, spec.max_model_tokens, console) as engines:
+    with real_engines(spec.device, spec.engines, spec.max_model_tokens, console) as engines:
         facts = distill(spec, storage, engines, lambda line: console.print(line, highlight=False))
     console.print(
         f"{facts['rows_kept']:,} rows from {facts['problems']:,} problems ({facts['solved']:.0%} solved, "
@@ -190,5 +191,5 @@ def evaluate_only(
     set_environment()
     console = Console()
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
-    with _engines(device, evaluation.engines, evaluation.max_model_tokens, console) as engines:
+    with real_engines(device, evaluation.engines, evaluation.max_model_tokens, console) as engines:
         return evaluate_models(models, evaluation, storage, engines, console)

@@ -9,8 +9,7 @@ from typing import Any
 import ray.tune
 
 from rsft import layout
-from rsft.checkpoints import landed
-from rsft.errors import EngineError
+from rsft.checkpoints import over
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import TrainJob
@@ -21,25 +20,38 @@ DRIVER_FAILURES = 3
 
 
 def _drive(config: dict[str, Any]) -> None:
-    """A driver's work: trains a family, the shortest first. Returns nothing: the storage has it all."""
+    """A driver's work: trains a series. What comes of it is in the storage."""
     point = config["point"]
-    for job in point["jobs"]:
-        trial, storage = Trial(**job["trial"]), Storage(job["storage"])
-        problem = _problem(point["attempt"], trial.id)
-        if storage.exists(problem) or all(landed(storage, trial, step) for step in trial.checkpoint_steps):
-            continue  # a driver before this one got as far
+    storage = Storage(point["storage"])
+    trials = {job["trial"]["id"]: Trial(**job["trial"]) for job in point["jobs"]}
+    runs = storage.child(f"{layout.TUNE}/{point['attempt']}/train")
+
+    def still_open() -> list[dict[str, Any]]:
+        problems = {name for name in trials if storage.exists(_problem(point["attempt"], name))}
+        return [
+            job
+            for job in point["jobs"]
+            if job["trial"]["id"] not in problems and not over(storage, trials[job["trial"]["id"]])
+        ]
+
+    while jobs := still_open():
+        culprit = jobs[0]["trial"]["id"]
         try:
-            name = f"{trial.id}-{uuid.uuid4().hex[:8]}"
-            fit(trial.train, job, storage.child(f"{layout.TUNE}/{point['attempt']}/train"), name)
-            stopped = storage.read_json_or_none(layout.stopped(trial.id))
-            if stopped is not None:
-                storage.delete(layout.stopped(trial.id))
-                raise EngineError(stopped["message"])
-        except Exception as error:  # the family's other members may do better
-            storage.write_json(problem, {"error": f"{type(error).__name__}: {error}"})
-            continue
-        # Its states have served their purpose; the trunk's wait for longer trials.
-        storage.delete_folder(layout.resume(layout.trial(trial.id)))
+            fit(trials[culprit].train, jobs, runs, f"{culprit}-{uuid.uuid4().hex[:8]}", point["local"])
+        except Exception as error:  # the others may do better
+            culprit = still_open()[0]["trial"]["id"]
+            storage.write_json(
+                _problem(point["attempt"], culprit), {"error": f"{type(error).__name__}: {error}"}
+            )
+    for name in trials:
+        stopped = storage.read_json_or_none(layout.stopped(name))
+        if stopped is not None:
+            storage.write_json(_problem(point["attempt"], name), {"error": stopped["message"]})
+            storage.delete(layout.stopped(name))
+        elif not storage.exists(_problem(point["attempt"], name)):
+            # Its states have served their purpose; the trunk's wait for longer trials.
+            storage.delete_folder(layout.resume(layout.trial(name)))
+    ray.tune.report({"trials": len(trials)})  # Tune prints a remark about a point without any result
 
 
 def _problem(attempt: str, trial_id: str) -> str:
@@ -54,24 +66,51 @@ def families(jobs: Sequence[TrainJob]) -> list[list[TrainJob]]:
     return [sorted(members, key=lambda job: job.trial.shared_steps) for members in found.values()]
 
 
-def train_all(jobs: Sequence[TrainJob], *, concurrent: int, attempt: str) -> dict[str, str]:
-    """Trains all jobs, `concurrent` families at once; one that fails does not stop the rest.
+def series(jobs: Sequence[TrainJob], slots: int) -> list[list[TrainJob]]:
+    """Families dealt to so many groups of workers, which start once and train one trial after the other.
 
-    Tune gets the open families as one flat axis. `Tuner.restore` is not used, since it ignores changes of
+    Trials of unlike hardware settings never share a group.
+    """
+    found: dict[tuple[int, str], list[list[TrainJob]]] = {}
+    for family in sorted(families(jobs), key=lambda f: -sum(job.trial.steps for job in f)):
+        train = family[0].trial.train
+        lanes = found.setdefault((train.workers, train.device), [])
+        if len(lanes) < slots:
+            lanes.append(list(family))
+        else:
+            min(lanes, key=lambda lane: sum(job.trial.steps for job in lane)).extend(family)
+    return [lane for lanes in found.values() for lane in lanes]
+
+
+def train_all(
+    jobs: Sequence[TrainJob], *, concurrent: int, attempt: str, slots: int | None = None
+) -> dict[str, str]:
+    """Trains all jobs, `concurrent` at once; one that fails does not stop the rest.
+
+    Tune gets the open trials as one flat axis. `Tuner.restore` is not used, since it ignores changes of
     the grid: what is done is found in the storage, and each trial resumes from its own states.
 
     Args:
         jobs: one or more trials of one sweep.
         concurrent: how many fit at once; Tune itself does not count Train's workers.
         attempt: names this run's folder of Tune's own files.
+        slots: on a local cluster, groups of workers that all trials are dealt to, since starting one costs
+            more than a short trial; None gives every family of trials a group of its own.
 
     Returns:
         The error text of each trial that failed, by trial id.
     """
     storage = Storage(jobs[0].storage)
+    groups = families(jobs) if slots is None else series(jobs, slots)
     points = [
-        {"name": members[0].trial.id, "attempt": attempt, "jobs": [job.config() for job in members]}
-        for members in families(jobs)
+        {
+            "name": members[0].trial.id,
+            "attempt": attempt,
+            "local": slots is not None,
+            "storage": storage.root,
+            "jobs": [job.config() for job in members],
+        }
+        for members in groups
     ]
     driver = ray.tune.PlacementGroupFactory([{"CPU": 0.05}])
     tuner = ray.tune.Tuner(

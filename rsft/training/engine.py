@@ -16,9 +16,9 @@ from rsft.training.attention import NAME as DOCUMENTS
 from rsft.training.loss import TargetLoss
 from rsft.training.settings import deepspeed_config
 
-# DeepSpeed would compile a shared-memory collective on CPU at first use, minutes on a busy laptop and in
-# need of a C++ compiler; gloo does the same work.
-deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+# DeepSpeed would ask a compiler which of its ops could be built, and on CPU build a shared-memory collective
+# then, minutes on a busy laptop; gloo does the same work. What is no op here is not built.
+deepspeed.ops.__compatible_ops__ = {}
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
-"""Starts Ray Train for one trial. Runs in the trial's driver, imports neither torch nor DeepSpeed."""
+"""Starts Ray Train for a series of trials. Runs in their driver and imports neither torch nor DeepSpeed."""
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import ray.train
@@ -11,30 +12,62 @@ from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
 from rsft.training.settings import worker_environment
 
+UNUSED = ("mlflow", "sklearn")
+"""What DeepSpeed and transformers import where it is installed, for an autotuner and an assistant model: two
+of ten seconds in each worker, for nothing."""
+
 
 def _loop(config: dict[str, Any]) -> None:
+    blocked = [name for name in UNUSED if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]  # None: an import error
     from rsft.training.loop import train_loop  # torch and DeepSpeed load in the workers alone
 
+    for name in blocked:
+        del sys.modules[name]
     train_loop(config)
 
 
-def fit(train: TrainSpec, config: dict[str, Any], runs: Storage, name: str, max_failures: int = 2) -> None:
-    """Trains one trial to its end; its workers go on from the newest state in its storage.
+class _Trainer(TorchTrainer):
+    """Without processes that have nothing to do."""
+
+    idle: frozenset[str] = frozenset({"DatasetsCallback"})
+    """Callbacks left out; this one splits data sets among workers, and ours read their rows themselves."""
+
+    def _create_default_callbacks(self) -> list[Any]:
+        return [c for c in super()._create_default_callbacks() if type(c).__name__ not in self.idle]
+
+
+class _LocalTrainer(_Trainer):
+    """For a cluster that dies with its driver, where nothing is left behind to clean up."""
+
+    idle = _Trainer.idle | {"PlacementGroupCleanerCallback"}
+
+
+def fit(
+    train: TrainSpec,
+    jobs: list[dict[str, Any]],
+    runs: Storage,
+    name: str,
+    local: bool,
+    max_failures: int = 2,
+) -> None:
+    """Trains trials to their end, one after the other on one group of workers.
 
     Args:
-        train: settings of the trial; those of hardware count here.
-        config: of `train_loop`.
+        train: where they run: settings of hardware that all of them share.
+        jobs: of `train_loop`.
         runs: where Ray Train keeps its own files, nothing that is read again.
         name: of this run, one that was never used.
-        max_failures: restarts of the worker group before the trial fails.
+        local: the cluster was started by this sweep, on this machine.
+        max_failures: restarts of the worker group before `fit` fails.
 
     Raises:
         ray.train.TrainingFailedError: the workers failed too often.
     """
     gpu = train.device == "gpu"
-    trainer = TorchTrainer(
+    trainer = (_LocalTrainer if local else _Trainer)(
         _loop,
-        train_loop_config=config,
+        train_loop_config={"jobs": jobs},
         scaling_config=ray.train.ScalingConfig(
             num_workers=train.workers, use_gpu=gpu, resources_per_worker=worker_resources(gpu)
         ),

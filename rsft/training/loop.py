@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ import ray.train
 import torch
 
 from rsft import layout, provenance
-from rsft.checkpoints import folder, landed
+from rsft.checkpoints import folder, landed, over
 from rsft.data.batches import RowOrder, data_hash
 from rsft.data.prepared import PreparedRows, open_rows
 from rsft.data.template import Tokens, load_tokenizer
@@ -27,25 +28,21 @@ from rsft.training.steplog import StepLog
 
 
 def train_loop(config: dict[str, Any]) -> None:
-    """Trains one trial from its newest resumable state, or from the base, to its end.
+    """Trains trials one after the other, each from its newest resumable state, or from the base, to its end.
 
     Raises:
         EngineError: an export is incomplete.
     """
     context = ray.train.get_context()
-    run = _Run(Job.read(config), context.get_world_rank(), context.get_world_size())
-    run.begin()
-    for step in range(run.start, run.trial.steps):
-        if (stopped := run.step(step)) is not None:
-            # Not an exception: Ray Train would start all workers again, for the same end.
-            if run.rank == 0:
-                run.storage.write_json(layout.stopped(run.trial.id), {"message": stopped})
-            break
-    run.exporter.wait()
+    for facts in config["jobs"]:
+        job = Job.read(facts)
+        if not over(job.storage, job.trial):
+            TrialRun(job, context.get_world_rank(), context.get_world_size()).to_the_end()
+            gc.collect()  # engines hold themselves in circles, and the next needs the memory
 
 
-class _Run:
-    """One worker's part in one attempt at a trial."""
+class TrialRun:
+    """One worker's part in one attempt at a trial. Needs a process group, and nothing of Ray."""
 
     def __init__(self, job: Job, rank: int, world: int) -> None:
         self.job, self.rank, self.world = job, rank, world
@@ -71,6 +68,18 @@ class _Run:
         self.cost = Cost.of(self.engine.model)
         self.peak = peak(train.device)
         self.checkpoint_seconds = 0.0
+
+    def to_the_end(self) -> None:
+        """Trains from where it stands."""
+        self.begin()
+        for step in range(self.start, self.trial.steps):
+            if (stopped := self.step(step)) is not None:
+                # Not an exception: Ray Train would start all workers again, for the same end.
+                if self.rank == 0:
+                    self.storage.write_json(layout.stopped(self.trial.id), {"message": stopped})
+                break
+        self.exporter.wait()
+        self.engine.deepspeed.destroy()
 
     def begin(self) -> None:
         """Writes down what this attempt runs on, and how well the base does on held-out rows."""

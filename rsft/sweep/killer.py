@@ -1,0 +1,167 @@
+"""Watches a training run from outside and kills parts of it at chosen moments.
+
+The run knows nothing of it: what is watched are the files that it writes for everybody, and processes are
+found by the titles that Ray gives them.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from rsft import layout
+from rsft.errors import EngineError
+from rsft.spec.trial import Trial
+from rsft.storage import Storage
+from rsft.sweep.tree import POLL_SECONDS, Run, kill
+
+STALL_SECONDS = 900.0
+"""A run that shows nothing new for so long is taken to hang."""
+
+Target = Literal["worker", "driver", "all"]
+Moment = Literal["step", "resumed", "state", "checkpoint"]
+
+TITLES: dict[Target, str] = {"worker": "ray::RayTrainWorker", "driver": "ray::ImplicitFunc"}
+"""How the titles begin of Ray Train's workers, and of Tune's actor around a driver function."""
+
+
+@dataclass(frozen=True, slots=True)
+class Blow:
+    """One kill: of what, and when."""
+
+    target: Target
+    moment: Moment
+    """`step`: when so many steps are logged. `resumed`: when the attempt after the blow before has logged one.
+    `state`, `checkpoint`: while the newest of those has no marker, and so many steps are logged."""
+    step: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Landed:
+    """A blow that hit."""
+
+    target: Target
+    processes: int
+    after_step: int
+    """Steps that were logged by then."""
+    half_written: str | None = None
+    """Folder without its marker, as the kill left it."""
+
+    def __str__(self) -> str:
+        names = {"worker": "a worker", "driver": "the driver", "all": f"all {self.processes} processes"}
+        inside = f", {self.half_written} half written" if self.half_written else ""
+        return f"{names[self.target]} after step {self.after_step}{inside}"
+
+
+class Watched:
+    """What can be seen of a trial in its storage, which is a folder of this machine."""
+
+    def __init__(self, storage: Storage, trial: Trial) -> None:
+        self._storage, self._trial = storage, trial
+        self._own = layout.trial(trial.id)
+
+    def step(self) -> int:
+        """Last step in the log; 0 before the first."""
+        rows = self._storage.read_lines(layout.train_log(self._own))
+        return max((int(row["step"]) for row in rows), default=0)
+
+    def starts(self) -> list[int]:
+        """The step from which each attempt went on, in order."""
+        return [int(row["from_step"]) for row in self._storage.read_lines(layout.attempts(self._own))]
+
+    def half_written(self, moment: Moment) -> str | None:
+        """The newest state or checkpoint where it has no marker."""
+        marker_of = layout.state_marker if moment == "state" else layout.checkpoint_marker
+        for owner in dict.fromkeys((self._trial.owner(1), self._own)):
+            marker = Path(self._storage.path(marker_of(owner, 1)))
+            folder = marker.parents[1]
+            names = sorted(os.listdir(folder)) if folder.is_dir() else []
+            if names and not (folder / names[-1] / marker.name).exists():
+                return f"{folder.name}/{names[-1]}"
+        return None
+
+
+def strike(run: Run, watched: Watched, blow: Blow, before: int) -> Landed | None:
+    """Waits for a blow's moment and kills.
+
+    Args:
+        run: that was started.
+        watched: its trial.
+        blow: what is to be killed, and when.
+        before: blows that landed already.
+
+    Returns:
+        What was hit; None when the run ended before there was anything to hit.
+
+    Raises:
+        EngineError: the run hangs.
+    """
+    patience = _Patience(run)
+    while run.code() is None:
+        starts, step = watched.starts(), watched.step()
+        patience.seen(len(starts), step)
+        # An attempt writes down its start after it has taken from the log what it will do again.
+        if len(starts) > before and _due(watched, blow, starts[-1], step):
+            landed = _kill(run, watched, blow, step)
+            if landed is not None:
+                return landed
+        time.sleep(POLL_SECONDS)
+    return None
+
+
+def finish(run: Run, watched: Watched) -> int:
+    """Waits for the end of a run; returns its exit code.
+
+    Raises:
+        EngineError: the run hangs.
+    """
+    patience = _Patience(run)
+    while (code := run.code()) is None:
+        patience.seen(len(watched.starts()), watched.step())
+        time.sleep(10 * POLL_SECONDS)
+    return code
+
+
+class _Patience:
+    """Gives up on a run of which nothing new is seen."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._last, self._since = (0, 0), time.monotonic()
+
+    def seen(self, starts: int, step: int) -> None:
+        now = time.monotonic()
+        if (starts, step) != self._last:
+            self._last, self._since = (starts, step), now
+        if now - self._since > STALL_SECONDS:
+            raise EngineError(
+                f"training shows nothing new for {STALL_SECONDS:.0f} s after step {step}; "
+                f"see {self._run.log}."
+            )
+
+
+def _due(watched: Watched, blow: Blow, start: int, step: int) -> bool:
+    if blow.moment == "resumed":
+        return step > start
+    if blow.moment == "step":
+        return step >= blow.step
+    return step >= blow.step and watched.half_written(blow.moment) is not None
+
+
+def _kill(run: Run, watched: Watched, blow: Blow, step: int) -> Landed | None:
+    """Kills now; None when the moment has passed, or there is nobody to kill."""
+    if blow.target != "all":
+        victims = run.members(TITLES[blow.target])
+        if not victims:
+            return None
+        kill([victims[blow.step % len(victims)]])
+        return Landed(blow.target, 1, step)
+    run.freeze()
+    writing = watched.half_written(blow.moment) if blow.moment in ("state", "checkpoint") else None
+    if writing is None and blow.moment in ("state", "checkpoint"):  # the marker came while they were stopping
+        run.thaw()
+        return None
+    return Landed("all", run.kill_all(), watched.step(), writing)
