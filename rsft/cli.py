@@ -268,6 +268,31 @@ def _progress(line: str) -> None:
     typer.echo(line, err=True)
 
 
+@app.command("verify-resume")
+def verify_resume(
+    page: PageArgument,
+    trial: Annotated[str, typer.Option(help="The first trial whose id fits this glob.")] = "*",
+    steps: Annotated[int | None, typer.Option(help="How much of it; else a few dozen at most.")] = None,
+    kills: Annotated[
+        str | None, typer.Option(help="Of worker,driver,all,epoch,write,twice; all when left out.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the random steps; printed when drawn.")] = None,
+    storage: StorageOption = None,
+    out: Annotated[Path | None, typer.Option(help="Write the table there too, as Markdown.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Kill a trial in several ways, and show that its weights come out bit for bit the same."""
+
+    def action() -> int:
+        from rsft.sweep.verify import verify_resume as verify
+
+        return verify(
+            load_page(page), trial, steps, kills, seed, storage_uri=storage, out=out, as_json=as_json
+        )
+
+    raise typer.Exit(guarded(action))
+
+
 @app.command()
 def fetch() -> None:
     """Download and check the data wheels that benchmarks read (once; kept in RSFT_CACHE)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
+CHECKPOINT_MARKER = "checkpoint.json"
 TUNE = "tune"
 """Ray Tune's own files; the error files of failed trials, nothing that rsft reads."""
 REPORT = "report"
@@ -103,7 +104,7 @@ def checkpoint(owner: str, step: int) -> str:
 
 def checkpoint_marker(owner: str, step: int) -> str:
     """Written last: a checkpoint exists when this does."""
-    return f"{checkpoint(owner, step)}/checkpoint.json"
+    return f"{checkpoint(owner, step)}/{CHECKPOINT_MARKER}"
 
 
 def base(base_id: str) -> str:

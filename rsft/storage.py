@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -215,3 +217,34 @@ class Storage:
                     raise
                 shutil.rmtree(part)
         return str(target)
+
+
+_FULL = re.compile(r"No space left|Disk quota exceeded|database or disk is full")
+_NOTHING_LEFT = 16 * 2**20
+"""Bytes free on a local disk below which a write that failed has failed for want of room."""
+
+
+def out_of_space(error: BaseException | str, storage: Storage | None = None) -> bool:
+    """Whether an error, or the text of one from another process, says that a disk is full.
+
+    Args:
+        error: what a write raised.
+        storage: where it wrote, when it did so just now. Libraries that write themselves, torch among them,
+            do not say why they failed; an error of theirs counts when there is hardly any room left.
+    """
+    if isinstance(error, BaseException):
+        full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
+        causes = [cause for cause in (error.__cause__, error.__context__) if cause is not None]
+        if full or any(out_of_space(cause) for cause in causes):
+            return True
+        if storage is not None and isinstance(error, OSError | RuntimeError) and storage.is_local:
+            return shutil.disk_usage(existing(storage.root)).free < _NOTHING_LEFT
+    return bool(_FULL.search(str(error)))
+
+
+def existing(path: str | Path) -> Path:
+    """The nearest folder above a path, or itself, that exists."""
+    found = Path(path).absolute()
+    while not found.exists():
+        found = found.parent
+    return found

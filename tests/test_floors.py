@@ -55,6 +55,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
+    "psutil": ("rsft/sweep/tree.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 

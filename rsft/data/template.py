@@ -68,17 +68,26 @@ def load_tokenizer(source: str, model: ModelSpec) -> Tokenizer:
         model: revision, and what the study sets otherwise than the base.
 
     Raises:
-        ModelError: it cannot be loaded, has no chat template, or no such end marker.
+        ModelError: it cannot be loaded, has no chat template, no such end marker, or ids that the base has no
+            embedding for.
     """
-    from transformers import AutoTokenizer  # loads torch where that is installed
+    from transformers import AutoConfig, AutoTokenizer  # loads torch where that is installed
 
+    where = {"revision": model.revision, "trust_remote_code": False}
     try:
-        tokenizer = AutoTokenizer.from_pretrained(source, revision=model.revision, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(source, **where)
+        vocabulary = AutoConfig.from_pretrained(source, **where).get_text_config().vocab_size
     except (OSError, ValueError) as error:
         raise ModelError(
             f"the tokenizer of {source!r} cannot be loaded ({str(error).splitlines()[0][:200]}); "
             "check ModelSpec.source, the network, or use a local folder."
         ) from None
+    largest = max(tokenizer.get_vocab().values())
+    if largest >= vocabulary:
+        raise ModelError(
+            f"the tokenizer of {source!r} has ids up to {largest}, and the base embeds {vocabulary} "
+            "(vocab_size in its config.json); give it its own tokenizer, or resize its embeddings first."
+        )
     return dressed(tokenizer, model)
 
 

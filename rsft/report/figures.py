@@ -110,9 +110,39 @@ def _small_panels(
     return Drawing(file=file, title=title, caption=caption, svg=text)
 
 
-def loss_figure(results: Results, training: Mapping[str, Sequence[Mapping[str, Any]]]) -> Drawing | None:
-    """Training loss of each trial (rows of train.jsonl), one panel per base."""
+Logs = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Rows of train.jsonl by trial."""
+Points = Sequence[tuple[float, float]]
+
+
+def loss_figure(results: Results, training: Logs) -> Drawing | None:
+    """Training loss of each trial, one panel per base."""
     logs = {trial: points for trial, rows in training.items() if (points := loss_points(rows))}
+    caption = f"One line per trial; logs of more than {LOSS_POINTS} rows are averaged in bins."
+    return _lines(results, logs, "training-loss.svg", "Training loss", caption, marker="")
+
+
+def heldout_figures(results: Results, training: Logs) -> list[Drawing]:
+    """Loss on every held-out slice, one panel per base; step 0 is the base."""
+    slices = sorted({name for rows in training.values() for row in rows for name in row.get("heldout") or ()})
+    taken: set[str] = set()
+    drawings: list[Drawing | None] = []
+    for name in slices:
+        logs = {trial: points for trial, rows in training.items() if (points := _heldout_points(rows, name))}
+        file = file_name(f"heldout-{name}", taken)
+        taken.add(file)
+        caption = "Rows that are not trained on; one line per trial, step 0 is the base."
+        drawings.append(_lines(results, logs, file, f"Held-out loss: {name}", caption, marker="."))
+    return [drawing for drawing in drawings if drawing is not None]
+
+
+def _heldout_points(rows: Sequence[Mapping[str, Any]], name: str) -> Points:
+    return [(row["step"], row["heldout"][name]) for row in rows if name in (row.get("heldout") or ())]
+
+
+def _lines(
+    results: Results, logs: Mapping[str, Points], file: str, title: str, caption: str, marker: str
+) -> Drawing | None:
     if not logs:
         return None
     known = {axes.trial: axes for axes in results.trials}
@@ -120,7 +150,6 @@ def loss_figure(results: Results, training: Mapping[str, Sequence[Mapping[str, A
     elsewhere = "not evaluated yet"
     homes = {trial: known[trial].base if trial in known else elsewhere for trial in logs}
     names = [name for name in (*results.bases, elsewhere) if name in homes.values()]
-    file = "training-loss.svg"
     with drawn_as(file):
         figure, panels = panel_row(names, look)
         for name, panel in zip(names, panels, strict=True):
@@ -128,7 +157,7 @@ def loss_figure(results: Results, training: Mapping[str, Sequence[Mapping[str, A
                 style: dict[str, Any] = {"color": GREY, "linestyle": "-"}
                 if trial in known:
                     style = look.line(known[trial].variant, known[trial].length)
-                panel.plot(*zip(*logs[trial], strict=True), **style | {"marker": ""}, lw=1.1)
+                panel.plot(*zip(*logs[trial], strict=True), **style | {"marker": marker}, lw=1.1)
             panel.set_title(name)
             panel.set_xlabel("optimizer step")
         low = min(loss for points in logs.values() for _, loss in points)
@@ -139,5 +168,4 @@ def loss_figure(results: Results, training: Mapping[str, Sequence[Mapping[str, A
         if look.variants:
             look.legend(figure, base=False, markers=False)
         text = svg(figure)
-    caption = f"One line per trial; logs of more than {LOSS_POINTS} rows are averaged in bins."
-    return Drawing(file=file, title="Training loss", caption=caption, svg=text)
+    return Drawing(file=file, title=title, caption=caption, svg=text)

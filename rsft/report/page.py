@@ -17,7 +17,13 @@ import pandas as pd
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.report.figures import length_figure, loss_figure, score_figures, truncation_figure
+from rsft.report.figures import (
+    heldout_figures,
+    length_figure,
+    loss_figure,
+    score_figures,
+    truncation_figure,
+)
 from rsft.report.panels import Drawing
 from rsft.report.results import Results, read_cells, tidy
 from rsft.report.tables import full_table, markdown, pivot
@@ -65,7 +71,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     results = read_cells(facts.cells)
     scores = score_figures(results)
     training = loss_figure(results, facts.training)
-    drawings = [*scores, truncation_figure(results), length_figure(results), training]
+    heldout = heldout_figures(results, facts.training)
+    drawings = [*scores, truncation_figure(results), length_figure(results), training, *heldout]
     drawn = {drawing.file: drawing for drawing in drawings if drawing}
     page = render(facts, results, scores, list(drawn.values())[len(scores) :])
 

@@ -19,12 +19,18 @@ from rsft.spec.data import (
 from rsft.spec.distill import DistillSpec, RowProblems, TaskProblems
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, LogSpaced, SamplingSpec
 from rsft.spec.model import ModelSpec
+from rsft.spec.recipes import OVERFITTING, OVERFITTING_EPOCHS, REASONS, SANE, STUDY
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
 from rsft.spec.train import LoraSpec, TrainSpec
 from rsft.spec.trial import Length, Trial
 from rsft.spec.variants import variant
 
 __all__ = [
+    "OVERFITTING",
+    "OVERFITTING_EPOCHS",
+    "REASONS",
+    "SANE",
+    "STUDY",
     "AnswerOnly",
     "BenchmarkUse",
     "Cell",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import product
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -104,6 +104,11 @@ class SweepSpec(Spec):
     """Slices of rows whose loss is measured before training and at every checkpoint, and that are not trained
     on: one in-domain, one out-of-domain, under names that say which. Not part of a trial's identity; trials
     that are done already get none."""
+
+    keep_weights: Literal["all", "until-evaluated", "log-spaced"] = "all"
+    """Which checkpoints keep their weights once every question of the sweep is answered: all; none; or the
+    last of each trial and, before it, one per halving of the steps. What is removed is trained again when it
+    is asked something new. Not part of a trial's identity."""
 
     @property
     def lengths(self) -> tuple[Length, ...]:

@@ -26,12 +26,9 @@ BLOCK = 1 << 22
 
 _READ = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 
-EXACT_FACTS = (
-    *("data", "tokens", "target_tokens", "lr", "skipped"),  # what went in
-    *("loss", "grad_norm", "token_accuracy", "entropy", "heldout"),  # what came out
-)
-"""Fields of the log that a resume must not change; the others are times."""
-INPUT_FACTS = EXACT_FACTS[:5]
+GOES_IN = ("data", "tokens", "target_tokens", "lr")
+COMES_OUT = ("loss", "grad_norm", "token_accuracy", "entropy", "skipped", "heldout")
+"""Fields of the log that a resume must not change; all others are times and speeds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +42,8 @@ class Tolerance:
 
     def __str__(self) -> str:
         return (
-            f"loss within {self.loss:.0%}, weights within {self.weights:.0%} of the way from the first listed "
-            "checkpoint to the last"
+            f"loss within {self.loss:.0%}, weights within {self.weights:.0%} of the way from the first "
+            "listed checkpoint to the last"
         )
 
 
@@ -128,7 +125,7 @@ def differing_tensors(these: dict[str, Tensor], those: dict[str, Tensor]) -> str
 def differing_weights(
     one: Storage, other: Storage, trial: Trial, tolerance: Tolerance | None = None
 ) -> list[str]:
-    """What is wrong with the checkpoints of `one`, measured by those of `other`; nothing where all is the same.
+    """What is wrong with the checkpoints of `one`, measured by those of `other`.
 
     Args:
         one: storage of the run in question.
@@ -179,25 +176,25 @@ def _differing_files(mine: Path, theirs: Path) -> str | None:
 def differing_log(
     rows: list[dict[str, Any]], undisturbed: list[dict[str, Any]], tolerance: Tolerance | None = None
 ) -> list[str]:
-    """What is wrong with a step log, measured by the undisturbed run's: each step once, same data, same loss."""
+    """What is wrong with a step log: every step of the undisturbed run's once, with its data and its loss."""
     steps, expected = [row["step"] for row in rows], [row["step"] for row in undisturbed]
-    complaints = [f"step {step} is there {steps.count(step)} times" for step in _repeated(steps)]
+    repeated = sorted({step for step in steps if steps.count(step) > 1})
+    complaints = [f"step {step} is there {steps.count(step)} times" for step in repeated]
     complaints += [f"step {step} is missing" for step in sorted(set(expected) - set(steps))]
     complaints += [f"step {step} does not belong there" for step in sorted(set(steps) - set(expected))]
-    if not complaints and steps != sorted(steps):
+    if not complaints and steps != expected:
         complaints.append("steps are out of order")
-    before = {row["step"]: row for row in undisturbed}
+    known = {row["step"]: row for row in undisturbed}
     for row in rows:
-        was = before.get(row["step"], row)
-        for fact in EXACT_FACTS if tolerance is None else (*INPUT_FACTS, "loss"):
-            now, then = row.get(fact), was.get(fact)
-            near = tolerance and fact == "loss" and now is not None and then is not None
-            if near and tolerance and math.isclose(now, then, rel_tol=tolerance.loss):
-                continue
-            if now != then:
-                complaints.append(f"step {row['step']}: {fact} is {json.dumps(now)}, was {json.dumps(then)}")
+        then = known.get(row["step"], row)
+        for fact in GOES_IN + (COMES_OUT if tolerance is None else ()):
+            now, was = json.dumps(row.get(fact)), json.dumps(then.get(fact))  # as text NaN equals NaN
+            if now != was:
+                complaints.append(f"step {row['step']}: {fact} is {now}, was {was}")
+        if tolerance is not None and not _near(row.get("loss"), then.get("loss"), tolerance.loss):
+            complaints.append(f"step {row['step']}: loss is {row.get('loss')}, was {then.get('loss')}")
     return complaints
 
 
-def _repeated(steps: list[int]) -> list[int]:
-    return sorted({step for step in steps if steps.count(step) > 1})
+def _near(now: float | None, then: float | None, share: float) -> bool:
+    return now == then or (now is not None and then is not None and math.isclose(now, then, rel_tol=share))

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, WEIGHT_BYTES
 from rsft.sweep.plan import Plan, status
-
-WEIGHT_BYTES = 2
-"""Per parameter of an exported checkpoint (bf16)."""
-RESUME_BYTES = 16
-"""Per parameter of a resumable state: fp32 weights, two moments, and the weights in use."""
-GENERATION_BYTES = 1_500
-"""Per answer, compressed, with its score; measured on nano models, more for long traces."""
+from rsft.sweep.retention import notes
 
 
 def forecast(plan: Plan) -> dict[str, Any]:
@@ -43,7 +38,7 @@ def forecast(plan: Plan) -> dict[str, Any]:
         "disk_bytes": disk,
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
-        "notes": plan.notes,
+        "notes": [*plan.notes, *notes(plan)],
         "trials": [
             {
                 "id": trial.id,

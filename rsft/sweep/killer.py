@@ -34,9 +34,17 @@ class Blow:
 
     target: Target
     moment: Moment
-    """`step`: when so many steps are logged. `resumed`: when the attempt after the blow before has logged one.
+    """`step`: when so many steps are logged. `resumed`: when the attempt after the last blow has logged one.
     `state`, `checkpoint`: while the newest of those has no marker, and so many steps are logged."""
     step: int = 0
+
+    def __str__(self) -> str:
+        return {
+            "step": f"after step {self.step}",
+            "resumed": "after the first step of a new attempt",
+            "state": f"in the midst of a state from step {self.step} on",
+            "checkpoint": f"in the midst of a checkpoint from step {self.step} on",
+        }[self.moment]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from rsft import layout
 from rsft.bases import Base, resolve
 from rsft.benchmarks.cards import Benchmark, card
-from rsft.checkpoints import landed
+from rsft.checkpoints import marker
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.data import HubRows
@@ -88,8 +88,19 @@ class Plan:
             for question in self.questions:
                 yield Cell(owner=self.owner(trial, step), step=step, question=question)
 
+    def checkpoint_state(self, trial: Trial, step: int) -> Literal["landed", "dropped", "open"]:
+        """`dropped`: its weights were removed, and no cell is open that would need them."""
+        found = marker(self.storage, trial, step)
+        if found is None or not found.get("dropped"):
+            return "open" if found is None else "landed"
+        return "dropped" if self.answered(trial, step) else "open"
+
+    def answered(self, trial: Trial, step: int) -> bool:
+        """Whether every question of the sweep is answered at a step."""
+        return all(self.cell_state(cell) == "done" for cell in self.cells(trial) if cell.step == step)
+
     def trial_state(self, trial: Trial) -> State:
-        if all(landed(self.storage, trial, step) for step in trial.checkpoint_steps):
+        if all(self.checkpoint_state(trial, step) != "open" for step in trial.checkpoint_steps):
             return "done"
         return "failed" if self.storage.exists(layout.failure(trial.id)) else "open"
 

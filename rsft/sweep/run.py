@@ -18,7 +18,8 @@ from rsft.data.source import fingerprint
 from rsft.errors import DataError, StorageError
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
-from rsft.storage import Storage
+from rsft.storage import Storage, out_of_space
+from rsft.sweep.disk import check_room, full, one_sentence_when_full
 from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
 from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
@@ -26,6 +27,7 @@ from rsft.sweep.live import Progress
 from rsft.sweep.overlap import find_overlaps
 from rsft.sweep.plan import Plan, classify, make_plan, status
 from rsft.sweep.results import write_results
+from rsft.sweep.retention import drop_weights, reopen
 from rsft.tracking.tracker import Tracker
 
 
@@ -54,14 +56,18 @@ def run_sweep(
         RsftError: input that cannot run; raised before anything is trained.
     """
     plan = make_plan(sweep, storage, only)
-    claim_storage(sweep, storage)
-    write_problems(storage, plan.questions)
-    jobs = prepare_trials(plan, engines, progress.say)
-    find_overlaps(plan, engines.scan, progress.say)
-    begin_tracking(plan, tracker)
-    train(plan, jobs, engines, tracker, progress)
-    evaluate(plan, engines, tracker, progress)
-    return write_results(plan, tracker)
+    with one_sentence_when_full(storage):
+        claim_storage(sweep, storage)
+        check_room(plan, progress.say)
+        write_problems(storage, plan.questions)
+        jobs = prepare_trials(plan, engines, progress.say)
+        find_overlaps(plan, engines.scan, progress.say)
+        begin_tracking(plan, tracker)
+        reopen(plan, progress.say)
+        train(plan, jobs, engines, tracker, progress)
+        evaluate(plan, engines, tracker, progress)
+        drop_weights(plan, progress.say)
+        return write_results(plan, tracker)
 
 
 def claim_storage(sweep: SweepSpec, storage: Storage) -> None:
@@ -169,6 +175,8 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
             tracker.finish_trial(trial.id, "failed")
         elif plan.trial_state(trial) == "done":
             plan.storage.delete(layout.failure(trial.id))
+    if any(out_of_space(text) for text in failed.values()):
+        raise full(plan.storage)  # evaluation would only fail as well
     progress.say(
         f"trained {len(jobs) - len(failed)} of {len(jobs)} trials in {time.monotonic() - started:.0f} s"
     )
@@ -189,6 +197,8 @@ def evaluate(plan: Plan, engines: Engines, tracker: Tracker, progress: Progress)
     root = plan.storage.root
     for job in answer_jobs(plan, engines):
         for marker in engines.answer(job, partial(CellGrader, root)):
+            if out_of_space(marker["error"]):
+                raise full(plan.storage)
             what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
             progress.cell_done(what, len(sharing[marker["folder"]]))
     progress.say(f"evaluated in {time.monotonic() - started:.0f} s")

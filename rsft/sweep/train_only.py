@@ -12,6 +12,7 @@ import sys
 from rich.console import Console
 
 from rsft import layout
+from rsft.errors import MissingEngine
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.entry import EXIT_INCOMPLETE, guarded
@@ -31,9 +32,12 @@ def train_only(root: str) -> int:
     sweep = SweepSpec(**storage.read_json(layout.SWEEP)["spec"])
     set_environment()
     console = Console()
-    with real_engines(sweep.train.device, 1, None, console, sweep.concurrent_trials) as engines:
-        jobs = prepare_trials(make_plan(sweep, storage), engines, console.print)
-        failed = engines.train(jobs) if jobs else {}
+    try:
+        with real_engines(sweep.train.device, 1, None, console, sweep.concurrent_trials) as engines:
+            jobs = prepare_trials(make_plan(sweep, storage), engines, console.print)
+            failed = engines.train(jobs) if jobs else {}
+    except ModuleNotFoundError as error:
+        raise MissingEngine.named(error.name or "an engine") from None
     for trial_id, message in failed.items():
         console.print(f"{trial_id}: {message}", highlight=False, markup=False, soft_wrap=True)
     return EXIT_INCOMPLETE if failed else 0

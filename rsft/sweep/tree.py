@@ -11,10 +11,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
-import psutil
-
-from rsft.errors import EngineError
+from rsft.errors import EngineError, MissingEngine
 from rsft.storage import Storage
+
+try:
+    import psutil
+except ModuleNotFoundError:
+    raise MissingEngine.named("psutil") from None
 
 POLL_SECONDS = 0.005
 DYING_SECONDS = 30.0

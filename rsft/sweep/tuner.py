@@ -9,9 +9,9 @@ from typing import Any
 import ray.tune
 
 from rsft import layout
-from rsft.checkpoints import over
+from rsft.checkpoints import disk_full, over, remove_half_written
 from rsft.spec.trial import Trial
-from rsft.storage import Storage
+from rsft.storage import Storage, out_of_space
 from rsft.sweep.jobs import TrainJob
 from rsft.training.launch import fit
 
@@ -27,6 +27,8 @@ def _drive(config: dict[str, Any]) -> None:
     runs = storage.child(f"{layout.TUNE}/{point['attempt']}/train")
 
     def still_open() -> list[dict[str, Any]]:
+        if _full(storage, point["attempt"]) or any(disk_full(storage, trial) for trial in trials.values()):
+            return []  # whatever is tried next would fail too
         problems = {name for name in trials if storage.exists(_problem(point["attempt"], name))}
         return [
             job
@@ -39,23 +41,34 @@ def _drive(config: dict[str, Any]) -> None:
         try:
             fit(trials[culprit].train, jobs, runs, f"{culprit}-{uuid.uuid4().hex[:8]}", point["local"])
         except Exception as error:  # the others may do better
-            culprit = still_open()[0]["trial"]["id"]
+            culprit = next(iter(still_open()), jobs[0])["trial"]["id"]
             storage.write_json(
                 _problem(point["attempt"], culprit), {"error": f"{type(error).__name__}: {error}"}
             )
     for name in trials:
         stopped = storage.read_json_or_none(layout.stopped(name))
         if stopped is not None:
+            remove_half_written(storage, trials[name])
             storage.write_json(_problem(point["attempt"], name), {"error": stopped["message"]})
             storage.delete(layout.stopped(name))
-        elif not storage.exists(_problem(point["attempt"], name)):
+        elif over(storage, trials[name]):
             # Its states have served their purpose; the trunk's wait for longer trials.
             storage.delete_folder(layout.resume(layout.trial(name)))
     ray.tune.report({"trials": len(trials)})  # Tune prints a remark about a point without any result
 
 
 def _problem(attempt: str, trial_id: str) -> str:
-    return f"{layout.TUNE}/{attempt}/problems/{trial_id}.json"
+    return f"{_problems(attempt)}/{trial_id}.json"
+
+
+def _problems(attempt: str) -> str:
+    return f"{layout.TUNE}/{attempt}/problems"
+
+
+def _full(storage: Storage, attempt: str) -> bool:
+    """Whether a trial of this attempt, on whatever driver, has found the disk full."""
+    names = storage.names(_problems(attempt))
+    return any(out_of_space(storage.read_json(f"{_problems(attempt)}/{name}")["error"]) for name in names)
 
 
 def families(jobs: Sequence[TrainJob]) -> list[list[TrainJob]]:

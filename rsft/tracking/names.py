@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 from rsft.records import Checkpoint, Estimate
 from rsft.spec.trial import Trial
@@ -13,7 +14,10 @@ TRIAL_TAG = "rsft.trial_id"
 KIND_TAG = "rsft.kind"
 """`sweep` on the parent run, `trial` on every other."""
 
-TRAINING = ("loss", "lr", "grad_norm", "tokens", "target_tokens", "seconds")
+TRAINING = (
+    *("loss", "lr", "grad_norm", "token_accuracy", "entropy", "tokens", "target_tokens"),
+    *("seconds", "seconds_checkpoint", "tokens_per_second", "mfu"),
+)
 """Fields of a train.jsonl row that become curves; the rest of a row is not a number to plot."""
 
 _TAG_LIMIT = 4_000
@@ -60,11 +64,13 @@ def model_params(trial: Trial, checkpoint: Checkpoint) -> dict[str, str]:
     return axes(trial) | facts
 
 
-def training_points(row: Mapping[str, float]) -> Iterator[tuple[str, float]]:
+def training_points(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     """Metric keys and values of one train.jsonl row."""
     for field in TRAINING:
         if row.get(field) is not None:
             yield f"train/{field}", float(row[field])
+    for name, loss in (row.get("heldout") or {}).items():
+        yield _key(f"heldout/{name}"), float(loss)
 
 
 def cell_points(benchmark: str, estimates: Iterable[Estimate]) -> Iterator[tuple[str, float]]:

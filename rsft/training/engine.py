@@ -14,7 +14,7 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.training.attention import NAME as DOCUMENTS
 from rsft.training.loss import TargetLoss
-from rsft.training.settings import deepspeed_config
+from rsft.training.settings import deepspeed_config, makes_own_optimizer
 
 # DeepSpeed would ask a compiler which of its ops could be built, and on CPU build a shared-memory collective
 # then, minutes on a busy laptop; gloo does the same work. What is no op here is not built.
@@ -88,17 +88,18 @@ def build(job: Job, universal: bool = False) -> Engine:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
     loss = TargetLoss(model)
+    weights = [p for p in loss.parameters() if p.requires_grad]
     engine, *_ = deepspeed.initialize(
         model=loss,
-        optimizer=_optimizer(train, loss),
-        config=deepspeed_config(train),
+        model_parameters=weights,
+        optimizer=None if makes_own_optimizer(train) else _optimizer(train, weights),
+        config=deepspeed_config(train, universal),
         dist_init_required=False,
     )
     return Engine(engine, model, dtype, train.zero_stage)
 
 
-def _optimizer(train: TrainSpec, loss: TargetLoss) -> torch.optim.Optimizer:
-    weights = [p for p in loss.parameters() if p.requires_grad]
+def _optimizer(train: TrainSpec, weights: list[torch.nn.Parameter]) -> torch.optim.Optimizer:
     if train.optimizer == "adafactor":
         return torch.optim.Adafactor(weights, lr=train.learning_rate, weight_decay=train.weight_decay)
     return torch.optim.AdamW(

@@ -10,13 +10,14 @@ from typing import Any
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from rsft import layout
 from rsft.bases import header
 from rsft.canary import TEXT, Canary
 from rsft.data.template import Tokenizer
 from rsft.errors import EngineError
 from rsft.records import Checkpoint
 
-MARKER = "checkpoint.json"
+MARKER = layout.CHECKPOINT_MARKER
 
 
 def export(

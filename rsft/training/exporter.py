@@ -50,4 +50,10 @@ class Exporter:
     def _write(self, weights: dict[str, torch.Tensor], checkpoint: Checkpoint) -> None:
         with tempfile.TemporaryDirectory(prefix="rsft-export-") as folder:
             export(self._engine.model, weights, self._engine.dtype, self._tokenizer, Path(folder), checkpoint)
-            self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
+            try:
+                self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
+            except OSError:
+                for name in self._storage.names(checkpoint.path):
+                    if name != MARKER:  # there is one where dropped weights were to come back
+                        self._storage.delete(f"{checkpoint.path}/{name}")
+                raise

@@ -11,12 +11,13 @@ import ray.train
 import torch
 
 from rsft import layout, provenance
-from rsft.checkpoints import folder, landed, over
+from rsft.checkpoints import disk_full, due, folder, over, remove_half_written_states
 from rsft.data.batches import RowOrder, data_hash
 from rsft.data.prepared import PreparedRows, open_rows
 from rsft.data.template import Tokens, load_tokenizer
 from rsft.records import Checkpoint
 from rsft.spec.schedule import learning_rate
+from rsft.storage import out_of_space
 from rsft.training import state as states
 from rsft.training.engine import Job, build
 from rsft.training.exporter import Exporter
@@ -36,8 +37,17 @@ def train_loop(config: dict[str, Any]) -> None:
     context = ray.train.get_context()
     for facts in config["jobs"]:
         job = Job.read(facts)
+        if disk_full(job.storage, job.trial):
+            return
         if not over(job.storage, job.trial):
-            TrialRun(job, context.get_world_rank(), context.get_world_size()).to_the_end()
+            try:
+                TrialRun(job, context.get_world_rank(), context.get_world_size()).to_the_end()
+            except (OSError, RuntimeError) as error:
+                if out_of_space(error, job.storage):
+                    remove_half_written_states(job.storage, job.trial)
+                    message = f"No space left on device: {type(error).__name__}: {error}"
+                    job.storage.write_json(layout.stopped(job.trial.id), {"message": message})
+                raise  # Ray Train starts the workers again, which find this and return
             gc.collect()  # engines hold themselves in circles, and the next needs the memory
 
 
@@ -62,7 +72,7 @@ class TrialRun:
         self.target_tokens = found.target_tokens if found else 0
         # Asked once, before the first collective: later the first worker writes while others may still look,
         # and workers that disagree about an export would wait for one another.
-        self.landed = {step for step in self.trial.checkpoint_steps if landed(job.storage, self.trial, step)}
+        self.landed = {step for step in self.trial.checkpoint_steps if not due(job.storage, self.trial, step)}
         self.exporter = Exporter(self.engine, job.storage, tokenizer, rank)
         self.log = StepLog(job.storage, self.trial, self.start) if rank == 0 else None
         self.cost = Cost.of(self.engine.model)

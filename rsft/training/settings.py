@@ -21,7 +21,7 @@ def deepspeed_config(train: TrainSpec, universal: bool = False) -> dict[str, Any
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": 1,
         "gradient_accumulation_steps": 1,
-        "gradient_clipping": train.clip_norm,
+        "gradient_clipping": 0.0 if plain_optimizer(train) else train.clip_norm,
         "zero_optimization": _zero(train),
         # torch's AdamW: the optimizer we pass in; DeepSpeed's own would compile C++ at first use.
         "zero_allow_untested_optimizer": True,
@@ -35,6 +35,13 @@ def deepspeed_config(train: TrainSpec, universal: bool = False) -> dict[str, Any
     if universal:
         config["checkpoint"] = {"load_universal": True}
     return config
+
+
+def plain_optimizer(train: TrainSpec) -> bool:
+    """Whether DeepSpeed uses the optimizer as it is, without its own norm, clipping and check for NaN, which
+    the step then does itself.
+    """
+    return train.zero_stage == 0 and train.precision == "fp32"
 
 
 def makes_own_optimizer(train: TrainSpec) -> bool:

@@ -15,8 +15,10 @@ from deepspeed.accelerator import get_accelerator
 from rsft.data.batches import Layout, assign, assign_unpacked, micro_batch
 from rsft.data.template import Tokens
 from rsft.spec.schedule import learning_rate
+from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Trial
 from rsft.training.engine import Engine
+from rsft.training.settings import plain_optimizer
 
 
 @dataclass(slots=True)
@@ -115,14 +117,30 @@ def optimizer_step(
             scale = world / targets
         inner.backward(nll * scale, scale_wrt_gas=False)
         watch.lap("backward")
-        inner.step()
+        if number < len(mine) - 1:
+            inner.step()
+        else:
+            norm, skipped = _update(engine, train)
         watch.lap("step")
         sums += torch.cat([nll.detach()[None], facts]).double().cpu()
-    return Step(
-        mean(sums, targets, inner.device),
-        float(inner.get_global_grad_norm() or 0.0),
-        bool(getattr(inner.optimizer, "overflow", False)),
-    )
+    return Step(mean(sums, targets, inner.device), norm, skipped)
+
+
+def _update(engine: Engine, train: TrainSpec) -> tuple[float, bool]:
+    """Clips and applies the gradient; its norm, and whether it was not finite and the weights stayed.
+
+    DeepSpeed does all of that except where it leaves the optimizer as it is: without ZeRO, in fp32.
+    """
+    inner = engine.deepspeed
+    if not plain_optimizer(train):
+        inner.step()
+        return float(inner.get_global_grad_norm()), bool(inner.optimizer.overflow)
+    norm = float(torch.nn.utils.clip_grad_norm_(inner.module.parameters(), train.clip_norm))
+    if not math.isfinite(norm):
+        inner.zero_grad()
+        return norm, True
+    inner.step()
+    return norm, False
 
 
 def on_device(documents: Sequence[Tokens], pad: int, device: Any) -> list[torch.Tensor]:
