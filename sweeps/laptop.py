@@ -29,6 +29,18 @@ SWEEP = SweepSpec(
             rows=1_024,
         ),
     ),
+    heldout=(
+        DataSpec(
+            name="in-domain",
+            source=GeneratedRows(task="countdown", style="long-cot", seed=9),
+            rows=24,
+        ),
+        DataSpec(
+            name="out-of-domain",
+            source=GeneratedRows(task="gsm-symbolic", style="long-cot", seed=9),
+            rows=24,
+        ),
+    ),
     lengths_steps=(16, 64),
     train=TrainSpec(
         learning_rate=1e-3,

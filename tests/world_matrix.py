@@ -61,7 +61,9 @@ def trial(name: str, hardware: dict[str, Any]) -> Trial:
     )
 
 
-def worker(rank: int, world: int, port: int, root: str, prepared: str, facts: dict[str, Any], end: int) -> None:
+def worker(
+    rank: int, world: int, port: int, root: str, prepared: str, facts: dict[str, Any], end: int
+) -> None:
     os.environ |= {"RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(world)}
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(world)}
     torch.set_num_threads(1)
@@ -119,23 +121,27 @@ def main() -> None:
         tokenizer = load_tokenizer(BASE, MODEL)
         prepared = prepare(storage, DATA, tokenizer, 512)["name"]
         undisturbed: dict[str, dict[str, torch.Tensor]] = {}
+        wholes: dict[str, int] = {}
         for number, (before, after) in enumerate(changes("--whole" in sys.argv)):
             key = json.dumps(before)
             if key not in undisturbed:
-                whole = trial(f"whole-{len(undisturbed)}", before)
+                wholes[key] = len(undisturbed)
+                whole = trial(f"whole-{wholes[key]}", before)
                 phase(root, prepared, whole)
                 undisturbed[key] = weights(storage, whole)
             broken = trial(f"broken-{number}", before)
             phase(root, prepared, broken, BREAK)
             phase(root, prepared, trial(broken.id, after))
             found, wanted = weights(storage, broken), undisturbed[key]
-            apart = max(float((found[n].float() - wanted[n].float()).abs().max()) for n in wanted)
+            pairs = [(found[n].float(), wanted[n].float()) for n in wanted]
             log = storage.read_lines(layout.train_log(layout.trial(broken.id)))
+            other = storage.read_lines(layout.train_log(layout.trial(f"whole-{wholes[key]}")))
             attempts = storage.read_lines(layout.attempts(layout.trial(broken.id)))
             facts = {
                 "before": before,
                 "after": after,
-                "apart": apart,
+                "relative": max(float(((a - b).abs() / b.abs().clamp(min=1e-3)).max()) for a, b in pairs),
+                "losses": max(abs(a["loss"] - b["loss"]) for a, b in zip(log, other, strict=True)),
                 "identical": all(torch.equal(found[n], wanted[n]) for n in wanted),
                 "steps": [row["step"] for row in log],
                 "from_step": attempts[-1]["from_step"],

@@ -94,9 +94,7 @@ def check_room(plan: Plan, say: Callable[[str], None]) -> None:
     needed = need(plan)
     if needed.unknown:
         labels = ", ".join(needed.unknown)
-        say(
-            f"note: size of {labels} unknown (ModelSpec.parameters), so their checkpoints may not fit on disk"
-        )
+        say(f"note: size of {labels} not known (ModelSpec.parameters), so the disk may be too small")
     if not plan.storage.is_local:
         return
     here, staged = existing(plan.storage.root), existing(tempfile.gettempdir())
@@ -109,14 +107,14 @@ def check_room(plan: Plan, say: Callable[[str], None]) -> None:
         parts += [(needed.staging, "exports on their way")] if together else []
         sizes = ", ".join(f"{what} {gigabytes(size)}" for size, what in parts if size)
         raise StorageError(
-            f"the disk of storage {plan.storage.root!r} has {gigabytes(free)} free, and this run needs about "
-            f"{gigabytes(wanted)} ({sizes}); make space, list fewer evaluation.checkpoint_steps, give another "
-            "--storage, or run it in parts with --only and keep_weights='until-evaluated'."
+            f"the disk of storage {plan.storage.root!r} has {gigabytes(free)} free, and this run needs "
+            f"about {gigabytes(wanted)} ({sizes}); make space, list fewer evaluation.checkpoint_steps, "
+            "give another --storage, or run it in parts with --only and keep_weights='until-evaluated'."
         )
     if not together and needed.staging > (left := shutil.disk_usage(staged).free):
         raise StorageError(
-            f"the folder for temporary files {str(staged)!r} has {gigabytes(left)} free, and exports on their "
-            f"way need about {gigabytes(needed.staging)}; make space there, or name another in TMPDIR."
+            f"the folder for temporary files {str(staged)!r} has {gigabytes(left)} free, and exports on "
+            f"their way need about {gigabytes(needed.staging)}; make space there, or name another in TMPDIR."
         )
 
 
@@ -139,8 +137,8 @@ def full(storage: Storage) -> StorageError:
     """The error of a run whose disk is full."""
     room = f" ({gigabytes(shutil.disk_usage(existing(storage.root)).free)} free)" if storage.is_local else ""
     return StorageError(
-        f"the disk of storage {storage.root!r} is full{room}; the sweep stopped there, what is done is kept and "
-        "what was half-written is gone: make space, then run again to go on."
+        f"the disk of storage {storage.root!r} is full{room}; the sweep stopped there, what is done is kept "
+        "and what was half-written is gone: make space, then run again to go on."
     )
 
 

@@ -1,8 +1,8 @@
 """Which checkpoints keep their weights: SweepSpec.keep_weights, after evaluation.
 
-A checkpoint whose weights are removed keeps its folder with its marker, which says `dropped`, and its cells keep
-their answers and scores. When a question is added later, it is open again: its trial is trained once more, and
-since training is deterministic, the same weights come back.
+A checkpoint whose weights are removed keeps its marker, which says `dropped`, and its cells, with answers and
+scores. When a question is added later it is open again: its trial is trained once more, and since training is
+deterministic, the same weights come back.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def notes(plan: Plan) -> list[str]:
     for trial, step in wanted_again(plan):
         again.setdefault(trial.id, []).append(step)
     return [
-        f"weights of {trial_id} at step {', '.join(map(str, steps))} were removed (keep_weights) and are asked "
-        "something new, so the trial is trained again"
+        f"weights of {trial_id} at step {', '.join(map(str, steps))} were removed (keep_weights) and are "
+        "asked something new, so the trial is trained again"
         for trial_id, steps in again.items()
     ]
 

@@ -14,9 +14,7 @@ from transformers import PreTrainedModel
 
 from rsft.data.batches import IGNORE
 from rsft.training.attention import document_lengths
-
-CHUNK = 2_048
-"""Target positions whose logits exist at once; memory is CHUNK x V instead of T x V."""
+from rsft.training.settings import CHUNK
 
 
 class TargetLoss(nn.Module):

@@ -1,11 +1,11 @@
 """What a training worker needs of memory, estimated before anything runs. Arithmetic alone, no engine.
 
 Sources. How ZeRO cuts weights, gradients and optimizer states among workers: Rajbhandari et al. 2020, arXiv
-1910.02054, section 5; what DeepSpeed 0.19 adds to it (a second copy of its partition for the optimizer even in
-fp32, buckets of fixed size, gathered weights in ZeRO-3) is read from its code. What autograd saves in a block
-is counted here tensor by tensor, in the way of Korthikanti et al. 2022, arXiv 2205.05198, section 4, for the
-blocks of Llama, Qwen2, Qwen3 and Mistral: RMSNorm, rotary positions, SDPA (which keeps no score matrix), SwiGLU.
-tests/test_memory.py compares all of it with real engines.
+1910.02054, section 5. What DeepSpeed 0.19 adds to it (a master copy of its partition even in fp32, buckets
+of fixed size, gathered weights in ZeRO-3) is read from its code. What autograd saves is counted tensor by
+tensor, in the way of Korthikanti et al. 2022, arXiv 2205.05198, section 4, for the blocks of Llama, Mistral,
+Qwen2 and Qwen3: RMSNorm, rotary positions, SDPA (which keeps no score matrix), SwiGLU. tests/test_memory.py
+compares all of it with real engines.
 
 Legend of the formulas: b = bytes of the weights' dtype, H = hidden size, A = heads x head size, K = key-value
 heads x head size, I = intermediate size, V = vocabulary, T = positions of a forward pass, W = workers.
@@ -19,12 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rsft.errors import SpecError
 from rsft.spec.train import TrainSpec
 from rsft.training.settings import CHUNK
 
 GPU_GIGABYTES = (24, 40, 48, 80, 96, 141, 192)
-"""Standard sizes, counted as 10^9 bytes. Cards have about 7 % more, which is left to the driver, NCCL and gaps."""
+"""Standard sizes, counted as 10^9 bytes; what cards have beyond that is left to driver, NCCL and gaps."""
 
 ARCHITECTURES = {"llama": False, "mistral": False, "qwen2": False, "qwen3": True}
 """model_type of those whose blocks are counted here -> whether queries and keys are normalised."""
@@ -135,3 +134,125 @@ class Memory:
         """At the peak: the end of a forward pass, or the optimizer's step."""
         states = self.weights + self.gradients + self.optimizer + self.buffers
         return states + max((self.activations or 0) + (self.logits or 0), self.step)
+
+
+def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
+    """What one worker needs.
+
+    Args:
+        parameters: of the base.
+        train: settings of the trial.
+        shape: of the base; None where its config.json is not here.
+    """
+    weight = 4 if train.precision == "fp32" else 2
+    trained = parameters
+    if train.lora is not None:
+        trained = shape.adapters(train.lora.rank, train.lora.targets) if shape else 0
+    frozen = parameters if train.lora is not None else 0
+    # The largest share: DeepSpeed pads, and what does not divide goes to the last worker.
+    part = math.ceil(trained / (train.workers if train.zero_stage else 1))
+    moment = 2 if train.precision == "bf16-pure" else 4
+    # In plain fp32 the weights are their own master copy; every ZeRO stage keeps one of its partition.
+    master = 0 if train.zero_stage == 0 and train.precision == "fp32" else moment
+    moments = 2 * moment * part
+    if train.optimizer == "adafactor":
+        moments = 4 * shape.factored() if shape else 0
+    optimizer = master * part + moments
+    weights = weight * (trained + frozen)
+    if train.zero_stage == 3:
+        weights = math.ceil(weights / train.workers)
+    gradients = _gradients(train, trained, part)
+    host = 0
+    if train.offload:
+        host, optimizer = optimizer + 4 * part, 0
+        gradients -= 4 * part if train.precision != "bf16-pure" else 2 * part
+        if train.zero_stage == 3:
+            host, weights = host + weights, 0
+    activations = logits = None
+    if shape is not None:
+        tokens = micro_batch_tokens(train)
+        activations = _activations(shape, train, weight, tokens)
+        logits = min(CHUNK, tokens) * shape.vocabulary * (weight + 8)
+    return Memory(
+        weights=weights,
+        gradients=max(gradients, 0),
+        optimizer=optimizer,
+        buffers=_buffers(train, trained, trained + frozen, weight),
+        activations=activations,
+        logits=logits,
+        # AdamW's denominator, and ZeRO's flat copy of the gradients in the dtype of the moments.
+        step=0 if train.offload else moment * part * (2 if train.zero_stage else 1),
+        host=host,
+    )
+
+
+def micro_batch_tokens(train: TrainSpec) -> int:
+    """Positions of the largest forward pass on one worker."""
+    teams = train.workers // train.sequence_parallel
+    if train.loss_reduction == "microbatch_sum":
+        most = train.micro_batch_sequences * train.max_tokens  # rows go together whatever their length
+    else:
+        most = train.micro_batch_tokens
+    of_batch = train.batch_tokens or train.batch_sequences * train.max_tokens
+    return math.ceil(min(most, math.ceil(of_batch / teams)) / train.sequence_parallel)
+
+
+def checkpoints_activations(train: TrainSpec) -> bool:
+    """Whether activations are computed again in the backward pass; left open, it is done on GPUs."""
+    return train.device == "gpu" if train.gradient_checkpointing is None else train.gradient_checkpointing
+
+
+def _gradients(train: TrainSpec, trained: int, part: int) -> int:
+    """Summed in fp32 from bf16 gradients, except in `bf16-pure`; ZeRO-2 and 3 keep their partition alone."""
+    if train.precision == "fp32":
+        return 4 * (part if train.zero_stage >= 2 else trained)
+    if train.precision == "bf16-pure":
+        return 2 * (part if train.zero_stage >= 2 else trained)
+    return 4 * part if train.zero_stage >= 2 else (4 + 2) * trained
+
+
+def _buffers(train: TrainSpec, trained: int, every: int, weight: int) -> int:
+    """Gradients on their way, and in ZeRO-3 the gathered weights.
+
+    The bucket is allocated whole; memory on CPUs is taken only where it is written to.
+    """
+    bucket = 0
+    if train.zero_stage and not (train.zero_stage == 1 and train.precision == "bf16"):
+        elements = BUCKET_ELEMENTS if train.device == "gpu" else min(trained, BUCKET_ELEMENTS)
+        bucket = elements * (4 if train.zero_stage == 3 or train.precision == "fp32" else 2)
+    return bucket + (weight * min(every, LIVE_ELEMENTS) if train.zero_stage == 3 else 0)
+
+
+def _activations(shape: Shape, train: TrainSpec, weight: int, tokens: int) -> int:
+    """What autograd holds after a forward pass, without the logits.
+
+    Blocks keep all they save, or their inputs alone and one block's activations at a time. Before and after
+    them: positions as cosines and sines, the last norm, and its output at target positions.
+    """
+    hidden = weight * shape.hidden
+    if checkpoints_activations(train):
+        blocks = shape.layers * hidden + _block(shape, weight)
+    else:
+        blocks = shape.layers * _block(shape, weight)
+    around = 2 * weight * shape.head_dim + _norm(shape.hidden, weight) + hidden
+    return tokens * (blocks + around)
+
+
+def _norm(width: int, weight: int, rows: int = 1) -> int:
+    """Of an RMSNorm: its input in fp32, the same normed, and the root of each row's mean square."""
+    return (4 + weight) * width + 4 * rows
+
+
+def _block(shape: Shape, weight: int) -> int:
+    """Bytes per position that a decoder block saves for its backward pass.
+
+    Each norm is followed by linear layers that save its output (b H). Rotary positions save their cosines
+    alone. SDPA saves queries, keys and values (repeated to as many heads as there are queries), its output,
+    and a log-sum-exp per head; the output projection saves its input, which is another copy. SwiGLU saves the
+    gate before and after SiLU, the other half, and their product.
+    """
+    norms = 2 * (_norm(shape.hidden, weight) + weight * shape.hidden)
+    if shape.qk_norm:
+        norms += _norm(shape.queries, weight, shape.heads) + _norm(shape.keys, weight, shape.kv_heads)
+    attention = weight * 5 * shape.queries + 4 * shape.heads
+    return norms + attention + weight * 4 * shape.intermediate

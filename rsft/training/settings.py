@@ -6,6 +6,9 @@ from typing import Any, Literal
 
 from rsft.spec.train import TrainSpec
 
+CHUNK = 2_048
+"""Target positions whose logits exist at once; memory is CHUNK x vocabulary, however many positions."""
+
 
 def deepspeed_config(train: TrainSpec, universal: bool = False) -> dict[str, Any]:
     """DeepSpeed's configuration of one trial.

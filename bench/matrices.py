@@ -1,0 +1,92 @@
+"""What must not matter, as tables: layouts of a step, and other hardware after an interruption.
+
+    python bench/matrices.py [--out bench/matrices.md]
+
+Runs `tests/gradient_matrix.py --whole` with 1, 2 and 4 workers and `tests/world_matrix.py --whole`; a
+quarter of an hour or more on two cores (`make soak`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+TESTS = Path(__file__).resolve().parents[1] / "tests"
+
+
+def facts(script: str, *arguments: str, word: str) -> Iterator[dict[str, Any]]:
+    done = subprocess.run([sys.executable, str(TESTS / script), *arguments], capture_output=True, text=True)
+    if done.returncode:
+        sys.exit(done.stderr[-3000:])
+    for line in done.stdout.splitlines():
+        if line.startswith(f"{word} "):
+            yield json.loads(line.removeprefix(f"{word} "))
+
+
+def gradient() -> Iterator[str]:
+    yield "## Weights after 20 steps, however a step is laid out\n"
+    yield "Largest distance of any weight from plain torch in float64.\n"
+    yield "| workers | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | weights moved by |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for world in (1, 2, 4):
+        for layout in facts("gradient_matrix.py", str(world), "--whole", word="LAYOUT"):
+            study = layout.get("loss_reduction") == "microbatch_sum"
+            size = (
+                f"{layout['micro_batch_sequences']} rows"
+                if study
+                else f"{layout['micro_batch_tokens']} tokens"
+            )
+            yield row(
+                layout["world"],
+                "microbatch_sum" if study else "token_mean",
+                layout["zero_stage"],
+                size,
+                "no" if study or not layout["packed"] else "yes",
+                *(f"{layout[name]:.1e}" for name in ("apart", "rounding", "moved")),
+            )
+
+
+def world() -> Iterator[str]:
+    yield "\n## A trial interrupted after 6 of 8 steps, gone on with on other hardware\n"
+    yield "Against the undisturbed run on the first hardware; exported weights are bfloat16.\n"
+    yield "| before | after | from step | weights | largest relative distance | of losses, nats |"
+    yield "|---|---|---|---|---|---|"
+    for change in facts("world_matrix.py", "--whole", word="CHANGE"):
+        places = [f"{h['workers']} x ZeRO-{h['zero_stage']}" for h in (change["before"], change["after"])]
+        verdict = "identical" if change["identical"] else "within rounding"
+        yield row(
+            *places, change["from_step"], verdict, f"{change['relative']:.1e}", f"{change['losses']:.1e}"
+        )
+
+
+def row(*cells: object) -> str:
+    return f"| {' | '.join(map(str, cells))} |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--out", type=Path)
+    given = parser.parse_args()
+    today = datetime.date.today().isoformat()
+    lines = [
+        f"# What must not matter\n\n{platform.machine()}, fp32 on CPU, torch {torch.__version__}, {today}\n"
+    ]
+    for table in (gradient, world):
+        for line in table():
+            lines.append(line)
+            print(line, flush=True)
+    if given.out:
+        given.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
