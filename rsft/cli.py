@@ -9,11 +9,10 @@ import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from rsft import layout
 from rsft.errors import SpecError, StorageError
@@ -24,6 +23,7 @@ from rsft.storage import Storage
 from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.plan import Plan, make_plan, status
+from rsft.sweep.show import show_plan
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -91,32 +91,9 @@ def plan(page: PageArgument, storage: StorageOption = None, as_json: JsonOption 
         if as_json:
             typer.echo(json.dumps(facts, indent=2))
         else:
-            _show_plan(facts)
+            show_plan(facts, Console())
 
     raise typer.Exit(guarded(action))
-
-
-def _show_plan(facts: dict[str, Any]) -> None:
-    console = Console()
-    table = Table("trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None)
-    for trial in facts["trials"]:
-        table.add_row(
-            *(str(trial[name]) for name in ("id", "base", "data", "length", "steps", "seed")),
-            " ".join(map(str, trial["checkpoint_steps"])),
-            trial["state"],
-        )
-    console.print(table)
-    disk = facts["disk_bytes"]
-    console.print(
-        f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps, "
-        f"{facts['n_checkpoints']} checkpoints, {facts['n_cells']:,} cells, "
-        f"{facts['n_generations']:,} generations, "
-        + (f"about {disk / 1e9:,.1f} GB of disk" if disk else "disk unknown (ModelSpec.parameters)"),
-        highlight=False,
-    )
-    console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
-    for note in facts["notes"]:
-        console.print(f"note: {note}", highlight=False)
 
 
 @app.command()

@@ -21,6 +21,8 @@ from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 
+BROKEN = "EngineDeadError: gone"
+"""What a generator that is told to break says."""
 CANARY = Canary(ids=[1, 2], logprobs=[-1.0])
 
 
@@ -129,7 +131,7 @@ class FakeGenerator:
                     "owner": task.owner,
                     "trial_id": task.trial_id,
                     "step": task.step,
-                    "error": "EngineDeadError: gone" if broken else "",
+                    "error": BROKEN if broken else "",
                     "restarts": 0,
                 }
                 yield finish(facts | asdict(cell))

@@ -1,5 +1,5 @@
-"""What training really takes of memory, on CPU: tensors of real DeepSpeed engines, what autograd holds, and what
-the operating system says. Prints a line of JSON for each thing measured; tests/test_memory.py compares.
+"""What training really takes of memory on CPU: tensors of DeepSpeed's engines, what autograd holds, and what
+the operating system says. Prints a line of JSON for each; tests/test_memory.py compares.
 
     python tests/memory_probe.py activations
     python tests/memory_probe.py states fp32:0 fp32:1 bf16:2 ...
@@ -174,7 +174,7 @@ def states(rank: int, folder: str, port: int, wanted: list[str]) -> None:
         engine = build(Job(trial(folder, train), Storage(folder), "p", folder))
         inner = engine.deepspeed
         found: dict[str, int] = {}
-        for step in range(2):
+        for _ in range(2):
             forget_peak()
             for last in (False, True):
                 total, _ = inner(*row())
@@ -205,16 +205,19 @@ def _gradients(inner: Any) -> int:
     wrapper = inner.optimizer
     for attribute in ("averaged_gradients", "fp32_groups_gradients_flat", "grad_partitions_flat_buffer"):
         value = getattr(wrapper, attribute, None) or []
-        for group in value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]:
+        for group in (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+        ):
             found += group if isinstance(group, list) else [group]
-    return size(t for t in found if t.untyped_storage().nbytes() < 10**9)
+    return size(t for t in found if t is not None and t.untyped_storage().nbytes() < 10**9)
 
 
 def _optimizer(inner: Any, train: TrainSpec) -> int:
     """Moments, and the master weights where they are not the weights themselves."""
     wrapper = inner.optimizer
     base = getattr(wrapper, "optimizer", wrapper)
-    moments = [v for state in base.state.values() for v in state.values() if isinstance(v, torch.Tensor) and v.dim()]
+    values = [value for state in base.state.values() for value in state.values()]
+    moments = [value for value in values if isinstance(value, torch.Tensor) and value.dim()]
     own = {p.untyped_storage().data_ptr() for p in inner.module.parameters()}
     masters = [p for group in base.param_groups for p in group["params"]]
     return size(moments) + size(p for p in masters if p.untyped_storage().data_ptr() not in own)

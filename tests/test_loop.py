@@ -210,6 +210,31 @@ def test_a_branch_of_a_trunk_equals_a_run_of_its_own(schedule: str, tmp_path: Pa
         assert learned(log(together, made)) == learned(log(alone, made))
 
 
+@pytest.mark.parametrize("stage", [1, 3])
+def test_adapters_train_resume_and_leave_merged_weights_and_themselves(stage: int, tmp_path: Path) -> None:
+    made = trial(6, lora={"rank": 4, "alpha": 8.0}, zero_stage=stage)
+    run(tmp_path / "whole", made).to_the_end()
+    broken = run(tmp_path / "broken", made)
+    broken.begin()
+    for step in range(5):
+        broken.step(step)
+    broken.exporter.wait()
+    run(tmp_path / "broken", made).to_the_end()
+    found = weights(tmp_path / "whole", made, 6)
+    assert same(found, weights(tmp_path / "broken", made, 6))
+    base = load_file(Path(BASE) / "model.safetensors")
+    assert found.keys() == base.keys()
+    changed = {name for name in base if not torch.equal(found[name], base[name])}
+    assert changed == {name for name in base if "_proj" in name}
+
+    from peft import PeftModel
+
+    adapter = tmp_path / "whole" / checkpoints.folder(made, 6) / "adapter"
+    plain = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
+    merged = PeftModel.from_pretrained(plain, adapter).merge_and_unload().state_dict()
+    assert all(torch.equal(merged[name].to(tensor.dtype), tensor) for name, tensor in found.items())
+
+
 @pytest.fixture
 def poisoned(monkeypatch: pytest.MonkeyPatch) -> None:
     """The loss of the third step is not a number."""

@@ -232,8 +232,7 @@ def test_kinds_kill_what_they_say(short: Trial) -> None:
 def test_a_checkpoint_is_waited_for_that_comes_after_the_state(short: Trial) -> None:
     for seed in range(50):
         state, checkpoint = blows("write", short, None, random.Random(seed))
-        assert state.step in (2, 4, 6) and checkpoint.step in short.checkpoint_steps
-        assert checkpoint.step > state.step
+        assert (state.step, checkpoint.step) in ((2, 6), (4, 6))
 
 
 def test_an_epoch_ends_with_the_step_that_takes_its_last_row() -> None:

@@ -1,12 +1,15 @@
-"""What a sweep will cost: counts, and disk. Arithmetic on a plan; needs no engine."""
+"""What a sweep will cost: counts, disk, memory. Arithmetic on a plan; needs no engine."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
-from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, WEIGHT_BYTES
+from rsft.spec.recipes import beside
+from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, weight_bytes
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.retention import notes
+from rsft.training.memory import Shape, estimate, gpu_gigabytes, remedy
 
 
 def forecast(plan: Plan) -> dict[str, Any]:
@@ -16,26 +19,27 @@ def forecast(plan: Plan) -> dict[str, Any]:
     are computed once for all trials on it, so `n_generations` counts them once.
     """
     asked = sum(question.problems * question.samples for question in plan.questions)
-    checkpoints = sum(len(trial.checkpoint_steps) for trial in plan.trials)
+    # Steps that several lengths share have one checkpoint.
+    kept = {(t.owner(step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}
     used = {trial.model.label: trial.model for trial in plan.trials}
-    generations = asked * (checkpoints + len(used))
-    sizes = {label: base.parameters for label, base in plan.bases.items()}
+    generations = asked * (len(kept) + len(used))
+    sizes = {label: weight_bytes(plan.bases[label]) for label in used}
     disk: int | None = None
-    if all(sizes[label] is not None for label in used):
-        weights = sum(
-            len(t.checkpoint_steps) * (sizes[t.model.label] or 0) * WEIGHT_BYTES for t in plan.trials
-        )
-        largest = max(sizes[label] or 0 for label in used)
+    if None not in sizes.values():
+        weights = sum(sizes[label] or 0 for label in kept.values())
+        largest = max(plan.bases[label].parameters or 0 for label in used)
         disk = weights + largest * RESUME_BYTES + generations * GENERATION_BYTES
     states = status(plan)
     return {
         "sweep": plan.sweep.name,
         "n_trials": len(plan.trials),
         "n_steps": sum(trial.steps for trial in plan.trials),
-        "n_checkpoints": checkpoints,
+        "n_checkpoints": len(kept),
         "n_cells": sum(1 for trial in plan.trials for _ in plan.cells(trial)),
         "n_generations": generations,
         "disk_bytes": disk,
+        "memory": memory(plan),
+        "recipes": beside(trial.train for trial in plan.trials),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
         "notes": [*plan.notes, *notes(plan)],
@@ -54,3 +58,31 @@ def forecast(plan: Plan) -> dict[str, Any]:
             for trial in plan.trials
         ],
     }
+
+
+def memory(plan: Plan) -> list[dict[str, Any]]:
+    """What a training worker needs, per base: of its trial that needs most.
+
+    `activations` and `logits` are None where the base's config.json is not here, and `total` is what the
+    rest needs at least. `gpu_gigabytes` is the smallest standard GPU that holds it; None for CPU trials, or
+    when none does, and then `next` says what to change.
+    """
+    rows: list[dict[str, Any]] = []
+    for label, base in plan.bases.items():
+        shape = Shape.read(base.source)
+        trains = [trial.train for trial in plan.trials if trial.model.label == label]
+        if base.parameters is None or not trains:
+            continue
+        found = [(estimate(base.parameters, train, shape), train) for train in trains]
+        needed, train = max(found, key=lambda pair: pair[0].total)
+        on_gpu = train.device == "gpu"
+        size = gpu_gigabytes(needed.total) if on_gpu else None
+        settings = ("workers", "device", "zero_stage", "precision", "micro_batch_tokens")
+        rows.append(
+            {"base": label, "parameters": base.parameters}
+            | {name: getattr(train, name) for name in settings}
+            | asdict(needed)
+            | {"total": needed.total, "gpu_gigabytes": size}
+            | {"next": remedy(base.parameters, train, shape) if on_gpu and size is None else ""}
+        )
+    return rows

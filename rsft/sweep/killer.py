@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from rsft import layout
 from rsft.errors import EngineError
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.tree import POLL_SECONDS, Run, kill
+from rsft.sweep.tree import POLL_SECONDS, Process, Run, kill
 
 STALL_SECONDS = 900.0
 """A run that shows nothing new for so long is taken to hang."""
 
 Target = Literal["worker", "driver", "all"]
 Moment = Literal["step", "resumed", "state", "checkpoint"]
+
+WRITES: tuple[Moment, ...] = ("state", "checkpoint")
+WRITE_POLL_SECONDS = 0.001
+"""A nano model's checkpoint is written in milliseconds."""
 
 TITLES: dict[Target, str] = {"worker": "ray::RayTrainWorker", "driver": "ray::ImplicitFunc"}
 """How the titles begin of Ray Train's workers, and of Tune's actor around a driver function."""
@@ -70,15 +75,26 @@ class Watched:
     def __init__(self, storage: Storage, trial: Trial) -> None:
         self._storage, self._trial = storage, trial
         self._own = layout.trial(trial.id)
+        self._read: dict[str, tuple[tuple[int, ...], list[dict[str, Any]]]] = {}
 
     def step(self) -> int:
         """Last step in the log; 0 before the first."""
-        rows = self._storage.read_lines(layout.train_log(self._own))
-        return max((int(row["step"]) for row in rows), default=0)
+        return max((int(row["step"]) for row in self._lines(layout.train_log(self._own))), default=0)
 
     def starts(self) -> list[int]:
         """The step from which each attempt went on, in order."""
-        return [int(row["from_step"]) for row in self._storage.read_lines(layout.attempts(self._own))]
+        return [int(row["from_step"]) for row in self._lines(layout.attempts(self._own))]
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        """A log, read again where it has changed: this is asked hundreds of times in a second."""
+        try:
+            now = os.stat(self._storage.path(name))
+        except FileNotFoundError:
+            return []
+        state = (now.st_ino, now.st_mtime_ns, now.st_size)
+        if name not in self._read or self._read[name][0] != state:
+            self._read[name] = state, self._storage.read_lines(name)
+        return self._read[name][1]
 
     def half_written(self, moment: Moment) -> str | None:
         """The newest state or checkpoint where it has no marker."""
@@ -86,7 +102,10 @@ class Watched:
         for owner in dict.fromkeys((self._trial.owner(1), self._own)):
             marker = Path(self._storage.path(marker_of(owner, 1)))
             folder = marker.parents[1]
-            names = sorted(os.listdir(folder)) if folder.is_dir() else []
+            try:
+                names = sorted(os.listdir(folder))
+            except FileNotFoundError:
+                continue
             if names and not (folder / names[-1] / marker.name).exists():
                 return f"{folder.name}/{names[-1]}"
         return None
@@ -107,16 +126,17 @@ def strike(run: Run, watched: Watched, blow: Blow, before: int) -> Landed | None
     Raises:
         EngineError: the run hangs.
     """
-    patience = _Patience(run)
+    patience, known = _Patience(run), list[Process]()
     while run.code() is None:
         starts, step = watched.starts(), watched.step()
-        patience.seen(len(starts), step)
+        if patience.news(len(starts), step) and blow.moment in WRITES:
+            known = run.members(TITLES["worker"])
         # An attempt writes down its start after it has taken from the log what it will do again.
         if len(starts) > before and _due(watched, blow, starts[-1], step):
-            landed = _kill(run, watched, blow, step)
+            landed = _kill(run, watched, blow, step, known)
             if landed is not None:
                 return landed
-        time.sleep(POLL_SECONDS)
+        time.sleep(WRITE_POLL_SECONDS if blow.moment in WRITES else POLL_SECONDS)
     return None
 
 
@@ -128,7 +148,7 @@ def finish(run: Run, watched: Watched) -> int:
     """
     patience = _Patience(run)
     while (code := run.code()) is None:
-        patience.seen(len(watched.starts()), watched.step())
+        patience.news(len(watched.starts()), watched.step())
         time.sleep(10 * POLL_SECONDS)
     return code
 
@@ -140,15 +160,22 @@ class _Patience:
         self._run = run
         self._last, self._since = (0, 0), time.monotonic()
 
-    def seen(self, starts: int, step: int) -> None:
+    def news(self, starts: int, step: int) -> bool:
+        """Whether this was not known.
+
+        Raises:
+            EngineError: nothing new for too long.
+        """
         now = time.monotonic()
         if (starts, step) != self._last:
             self._last, self._since = (starts, step), now
+            return True
         if now - self._since > STALL_SECONDS:
             raise EngineError(
                 f"training shows nothing new for {STALL_SECONDS:.0f} s after step {step}; "
                 f"see {self._run.log}."
             )
+        return False
 
 
 def _due(watched: Watched, blow: Blow, start: int, step: int) -> bool:
@@ -159,7 +186,7 @@ def _due(watched: Watched, blow: Blow, start: int, step: int) -> bool:
     return step >= blow.step and watched.half_written(blow.moment) is not None
 
 
-def _kill(run: Run, watched: Watched, blow: Blow, step: int) -> Landed | None:
+def _kill(run: Run, watched: Watched, blow: Blow, step: int, known: Sequence[Process]) -> Landed | None:
     """Kills now; None when the moment has passed, or there is nobody to kill."""
     if blow.target != "all":
         victims = run.members(TITLES[blow.target])
@@ -167,9 +194,9 @@ def _kill(run: Run, watched: Watched, blow: Blow, step: int) -> Landed | None:
             return None
         kill([victims[blow.step % len(victims)]])
         return Landed(blow.target, 1, step)
-    run.freeze()
-    writing = watched.half_written(blow.moment) if blow.moment in ("state", "checkpoint") else None
-    if writing is None and blow.moment in ("state", "checkpoint"):  # the marker came while they were stopping
+    run.freeze(known)
+    writing = watched.half_written(blow.moment) if blow.moment in WRITES else None
+    if writing is None and blow.moment in WRITES:  # the marker came while they were stopping
         run.thaw()
         return None
     return Landed("all", run.kill_all(), watched.step(), writing)

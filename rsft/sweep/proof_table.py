@@ -34,7 +34,7 @@ def headline(facts: dict[str, Any]) -> str:
     near = f"; weights within {tolerance['weights']}, loss within {tolerance['loss']}" if tolerance else ""
     hardware = f"{facts['workers']} workers ({facts['device']}, ZeRO {facts['zero_stage']})"
     return (
-        f"{facts['steps']} steps on {hardware}, checkpoints after steps {checkpoints}, resumable states every "
+        f"{facts['steps']} steps on {hardware}, checkpoints after {checkpoints}, a resumable state every "
         f"{facts['resume_every_steps']}; seed {facts['seed']}; undisturbed "
         f"{facts['undisturbed_seconds']:.0f} s{near}"
     )

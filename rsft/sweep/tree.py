@@ -7,9 +7,10 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeAlias
 
 from rsft.errors import EngineError, MissingEngine
 from rsft.storage import Storage
@@ -18,6 +19,8 @@ try:
     import psutil
 except ModuleNotFoundError:
     raise MissingEngine.named("psutil") from None
+
+Process: TypeAlias = psutil.Process
 
 POLL_SECONDS = 0.005
 DYING_SECONDS = 30.0
@@ -74,11 +77,11 @@ class Run:
             (line.strip() for line in reversed(text.split("\n")) if line.strip()), "it printed nothing"
         )
 
-    def members(self, title: str = "") -> list[psutil.Process]:
+    def members(self, title: str = "") -> list[Process]:
         """Its living processes whose title begins so."""
         if self._leader is None:
             return []
-        found: list[psutil.Process] = []
+        found: list[Process] = []
         for pid in psutil.pids():
             with contextlib.suppress(psutil.Error, OSError):  # gone in the meantime
                 if os.getsid(pid) == self._leader.pid:
@@ -88,13 +91,19 @@ class Run:
                         found.append(process)
         return found
 
-    def freeze(self) -> list[psutil.Process]:
-        """Stops all its processes where they are; none can start another one then."""
-        frozen: dict[int, psutil.Process] = {}
-        while fresh := [process for process in self.members() if process.pid not in frozen]:
+    def freeze(self, first: Sequence[Process] = ()) -> list[Process]:
+        """Stops all its processes where they are; none can start another one then.
+
+        Args:
+            first: those that must stop at once; finding the others takes milliseconds.
+        """
+        frozen: dict[int, Process] = {}
+        fresh = list(first)
+        while fresh or (fresh := [process for process in self.members() if process.pid not in frozen]):
             for process in fresh:
                 frozen[process.pid] = process
                 _tell(process.suspend)
+            fresh = []
         until(lambda: all(_stopped(process) for process in frozen.values()), DYING_SECONDS)
         return list(frozen.values())
 
@@ -118,7 +127,7 @@ class Run:
         return len(frozen)
 
 
-def kill(processes: list[psutil.Process]) -> None:
+def kill(processes: list[Process]) -> None:
     """SIGKILL; returns when they are gone.
 
     Raises:
@@ -131,7 +140,7 @@ def kill(processes: list[psutil.Process]) -> None:
         raise EngineError(f"processes {left} outlive SIGKILL; see what holds them, then run again.")
 
 
-def gone(process: psutil.Process) -> bool:
+def gone(process: Process) -> bool:
     """Whether it has ended; as a zombie too, since nobody may be there to collect an orphan."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
@@ -139,7 +148,7 @@ def gone(process: psutil.Process) -> bool:
         return True
 
 
-def _stopped(process: psutil.Process) -> bool:
+def _stopped(process: Process) -> bool:
     try:
         return gone(process) or process.status() == psutil.STATUS_STOPPED
     except psutil.NoSuchProcess:

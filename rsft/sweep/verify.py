@@ -225,9 +225,10 @@ def blows(kind: str, trial: Trial, epoch: int | None, draw: random.Random) -> li
     if kind == "twice":
         return [Blow("worker", "step", step), Blow("all", "resumed")]
     if kind == "write":
-        state = draw.choice(range(every, trial.steps, every))
-        later = [checkpoint for checkpoint in trial.checkpoint_steps if checkpoint > state]
-        return [Blow("all", "state", state), Blow("all", "checkpoint", draw.choice(later))]
+        # In the first half, and from the next checkpoint on: a write that is over too soon leaves others.
+        state = draw.choice(range(every, trial.steps // 2 + 1, every))
+        later = min(checkpoint for checkpoint in trial.checkpoint_steps if checkpoint > state)
+        return [Blow("all", "state", state), Blow("all", "checkpoint", later)]
     target: Target = "worker" if kind == "worker" else "driver" if kind == "driver" else "all"
     return [Blow(target, "step", step)]
 

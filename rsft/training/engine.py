@@ -9,10 +9,12 @@ import deepspeed
 import torch
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
+from rsft.spec.model import ModelSpec
 from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.training.attention import NAME as DOCUMENTS
+from rsft.training.lora import add_adapters
 from rsft.training.loss import TargetLoss
 from rsft.training.settings import deepspeed_config, makes_own_optimizer
 
@@ -55,6 +57,8 @@ class Engine:
     dtype: torch.dtype
     """Of the base's weights, and of every checkpoint's."""
     zero_stage: int
+    adapters: ModelSpec | None = None
+    """The base that adapters are trained on; None when all weights are."""
 
     def weights(self) -> dict[str, torch.Tensor]:
         """All weights by the model's names, from any ZeRO stage. A collective: every worker must call it."""
@@ -84,6 +88,8 @@ def build(job: Job, universal: bool = False) -> Engine:
     )
     dtype = model.dtype
     model.to(torch.float32 if train.precision == "fp32" else torch.bfloat16)
+    if train.lora:
+        add_adapters(model, train.lora, job.trial.seed)
     if train.device == "gpu" if train.gradient_checkpointing is None else train.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
@@ -96,7 +102,7 @@ def build(job: Job, universal: bool = False) -> Engine:
         config=deepspeed_config(train, universal),
         dist_init_required=False,
     )
-    return Engine(engine, model, dtype, train.zero_stage)
+    return Engine(engine, model, dtype, train.zero_stage, job.trial.model if train.lora else None)
 
 
 def _optimizer(train: TrainSpec, weights: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -16,6 +16,7 @@ from rsft.canary import TEXT, Canary
 from rsft.data.template import Tokenizer
 from rsft.errors import EngineError
 from rsft.records import Checkpoint
+from rsft.training.lora import base_shapes
 
 MARKER = layout.CHECKPOINT_MARKER
 
@@ -79,11 +80,7 @@ def _verify(model: PreTrainedModel, folder: Path) -> None:
     written: dict[str, list[int]] = {}
     for file in folder.glob("*.safetensors"):
         written |= {name: tensor["shape"] for name, tensor in header(file).items()}
-    # ZeRO-3 keeps a partition of a parameter in its data and the full shape in `ds_shape`.
-    expected = {
-        name: list(getattr(parameter, "ds_shape", parameter.shape))
-        for name, parameter in model.named_parameters()
-    }
+    expected = base_shapes(model)
     missing = sorted(expected.keys() - written.keys())
     wrong = sorted(n for n in expected.keys() & written.keys() if expected[n] != written[n])
     if missing or wrong:

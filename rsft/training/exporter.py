@@ -13,6 +13,7 @@ from rsft.records import Checkpoint
 from rsft.storage import Storage
 from rsft.training.engine import Engine
 from rsft.training.export import MARKER, export
+from rsft.training.lora import adapter_files, merged
 
 
 class Exporter:
@@ -29,8 +30,10 @@ class Exporter:
         weights = self._engine.weights()
         if self._rank == 0:
             tied = set(self._engine.model.all_tied_weights_keys)
+            # Adapters are merged in the precision that they were trained in.
+            dtype = None if self._engine.adapters else self._engine.dtype
             kept = {
-                name: tensor.detach().to("cpu", self._engine.dtype, copy=True)
+                name: tensor.detach().to("cpu", dtype or tensor.dtype, copy=True)
                 for name, tensor in weights.items()
                 if name not in tied
             }
@@ -48,8 +51,15 @@ class Exporter:
             pending.result()
 
     def _write(self, weights: dict[str, torch.Tensor], checkpoint: Checkpoint) -> None:
+        model, dtype = self._engine.model, self._engine.dtype
         with tempfile.TemporaryDirectory(prefix="rsft-export-") as folder:
-            export(self._engine.model, weights, self._engine.dtype, self._tokenizer, Path(folder), checkpoint)
+            if self._engine.adapters:
+                beside = Path(folder) / "adapter"
+                beside.mkdir()
+                base = self._engine.adapters
+                adapter_files(model, weights, beside, base.source, base.revision)
+                weights = merged(model, weights, dtype)
+            export(model, weights, dtype, self._tokenizer, Path(folder), checkpoint)
             try:
                 self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
             except OSError:

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rsft.errors import SpecError
 from rsft.spec.train import TrainSpec
 from rsft.training.settings import CHUNK
 
@@ -123,7 +124,7 @@ class Memory:
     activations: int | None
     """What autograd holds after a forward pass over `micro_batch_tokens`."""
     logits: int | None
-    """Of one chunk of target positions, with what its softmax and its gradient need."""
+    """Of one chunk of target positions, with what its softmax and its entropy need."""
     step: int
     """Needed by the optimizer's step alone, when activations and logits are gone."""
     host: int
@@ -172,7 +173,8 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
     if shape is not None:
         tokens = micro_batch_tokens(train)
         activations = _activations(shape, train, weight, tokens)
-        logits = min(CHUNK, tokens) * shape.vocabulary * (weight + 8)
+        # Logits as they come; in fp32 their logarithms, the shares they stand for, and the product of both.
+        logits = min(CHUNK, tokens) * shape.vocabulary * (weight + 12)
     return Memory(
         weights=weights,
         gradients=max(gradients, 0),
@@ -184,6 +186,35 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
         step=0 if train.offload else moment * part * (2 if train.zero_stage else 1),
         host=host,
     )
+
+
+def gpu_gigabytes(total: int) -> int | None:
+    """The smallest standard GPU memory that holds so many bytes; None when none does."""
+    return next((size for size in GPU_GIGABYTES if total <= size * 10**9), None)
+
+
+def remedy(parameters: int, train: TrainSpec, shape: Shape | None) -> str:
+    """The settings with which a trial that fits on no GPU would fit, in the order of what they cost."""
+    changes: dict[str, Any] = {}
+    for change in (
+        {"gradient_checkpointing": True},
+        {"zero_stage": 3},
+        {"micro_batch_tokens": train.max_tokens},
+        {"offload": True},
+    ):
+        ((name, value),) = change.items()
+        if value in (getattr(train, name), checkpoints_activations(train) if value is True else None):
+            continue
+        try:
+            changed = TrainSpec(**train.model_dump() | changes | change)
+        except SpecError:
+            continue  # such as Adafactor, which ZeRO cannot take
+        changes |= change
+        total = estimate(parameters, changed, shape).total
+        if (size := gpu_gigabytes(total)) is not None:
+            words = ", ".join(f"{field}={setting!r}" for field, setting in changes.items())
+            return f"set {words}: then {size} GB hold it"
+    return "raise workers with zero_stage=3, or set lora"
 
 
 def micro_batch_tokens(train: TrainSpec) -> int:

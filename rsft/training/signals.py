@@ -62,21 +62,25 @@ class Cost:
     square per document, and the output head at target positions alone, where it runs.
     """
 
-    body: int
-    """Weights of all matrices between embedding and head."""
-    head: int
-    """Vocabulary times hidden size."""
+    body: float
+    """Weights of all matrices between embedding and head; those that do not learn count as 2/3, since they
+    take no gradient of their own."""
+    head: float
+    """Vocabulary times hidden size, as above."""
     attention: int
     """Layers times heads times head size."""
 
     @classmethod
     def of(cls, model: PreTrainedModel) -> Cost:
         config: PretrainedConfig = model.config
-        tables = {id(model.get_input_embeddings().weight), id(model.get_output_embeddings().weight)}
-        body = sum(_size(p) for p in model.parameters() if p.dim() > 1 and id(p) not in tables)
+        head = model.get_output_embeddings().weight
+        tables = {id(model.get_input_embeddings().weight), id(head)}
+        body = sum(
+            _size(p) * _learning(p) for p in model.parameters() if _dims(p) > 1 and id(p) not in tables
+        )
         head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         attention = config.num_hidden_layers * config.num_attention_heads * head_size
-        return cls(body, config.vocab_size * config.hidden_size, attention)
+        return cls(body, config.vocab_size * config.hidden_size * _learning(head), attention)
 
     def flops(self, batch: Sequence[Tokens]) -> float:
         """Of one optimizer step on these rows."""
@@ -84,6 +88,14 @@ class Cost:
         squares = sum(len(t) ** 2 for t in batch)
         targets = sum(t.targets for t in batch)
         return 6.0 * (self.body * tokens + self.head * targets + self.attention * squares)
+
+
+def _learning(parameter: torch.nn.Parameter) -> float:
+    return 1.0 if parameter.requires_grad else 2 / 3
+
+
+def _dims(parameter: torch.nn.Parameter) -> int:
+    return len(getattr(parameter, "ds_shape", parameter.shape))
 
 
 def _size(parameter: torch.nn.Parameter) -> int:

@@ -1,0 +1,84 @@
+"""A forecast on a terminal: what `rsft plan` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from rsft.sweep.disk import gigabytes
+
+REASON_COLUMNS = 140
+"""Width of a terminal from which the reasons of the study's quirks have room."""
+PARTS = ("weights", "gradients", "optimizer", "buffers", "activations", "logits", "total")
+
+
+def show_plan(facts: dict[str, Any], console: Console) -> None:
+    """Prints what `forecast` found: trials, memory, recipes side by side, counts and notes."""
+    table = Table("trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None)
+    for trial in facts["trials"]:
+        table.add_row(
+            *(str(trial[name]) for name in ("id", "base", "data", "length", "steps", "seed")),
+            " ".join(map(str, trial["checkpoint_steps"])),
+            trial["state"],
+        )
+    console.print(table)
+    _show_memory(facts["memory"], console)
+    _show_recipes(facts["recipes"], console)
+    disk = facts["disk_bytes"]
+    console.print(
+        f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps, "
+        f"{facts['n_checkpoints']} checkpoints, {facts['n_cells']:,} cells, "
+        f"{facts['n_generations']:,} generations, "
+        + (f"about {gigabytes(disk)} of disk" if disk else "disk unknown (ModelSpec.parameters)"),
+        highlight=False,
+    )
+    console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
+    for note in facts["notes"]:
+        console.print(f"note: {note}", highlight=False, soft_wrap=True)
+
+
+def _show_memory(rows: list[dict[str, Any]], console: Console) -> None:
+    if not rows:
+        return
+    table = Table("memory of a worker", *PARTS, "holds it", box=None)
+    for row in rows:
+        known = row["activations"] is not None
+        sizes = ["?" if row[part] is None else gigabytes(row[part]) for part in PARTS]
+        sizes[-1] = sizes[-1] if known else f"from {sizes[-1]}"
+        size = row["gpu_gigabytes"]
+        holds = ("" if known else "from ") + f"{size} GB" if size else "no GPU"
+        table.add_row(
+            f"{row['base']}, {row['workers']} {row['device']}s, ZeRO {row['zero_stage']}, {row['precision']}",
+            *sizes,
+            holds if row["device"] == "gpu" else "",
+        )
+    console.print(table)
+    for row in rows:
+        if row["activations"] is None:
+            console.print(
+                f"note: activations of {row['base']} are not counted, since its config.json is not here",
+                highlight=False,
+                soft_wrap=True,
+            )
+        if row["next"]:
+            console.print(f"note: no GPU holds {row['base']}; {row['next']}", highlight=False, soft_wrap=True)
+
+
+def _show_recipes(rows: list[dict[str, Any]], console: Console) -> None:
+    wide = console.width >= REASON_COLUMNS
+    table = Table("field", "study", "sane", "this sweep", *(["why"] if wide else []), box=None)
+    for row in rows:
+        cells = [row["field"], _word(row["study"]), _word(row["sane"])]
+        cells.append(" | ".join(map(_word, row["sweep"])))
+        table.add_row(*cells, *([row["reason"]] if wide else []))
+    if rows:
+        console.print(table)
+
+
+def _word(value: Any) -> str:
+    """A setting as one would write it in a page, but shorter."""
+    if isinstance(value, dict):
+        return " ".join(f"{name}={_word(one)}" for name, one in value.items())
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
