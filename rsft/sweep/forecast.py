@@ -9,11 +9,13 @@ from rsft.spec.recipes import beside
 from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, weight_bytes
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.retention import notes
+from rsft.sweep.trunks import missed, trunks
 from rsft.training.memory import Shape, estimate, gpu_gigabytes, remedy
 
 
 def forecast(plan: Plan) -> dict[str, Any]:
-    """Counts and disk of the whole sweep, and what of it is open.
+    """Counts and disk of the whole sweep, and what of it is open. `n_steps` is the sum of all lengths, of
+    which trials that share a trunk save `n_steps_saved`.
 
     A cell is a (trial, step, benchmark), step 0 included, as in the table of results; the base's cells
     are computed once for all trials on it, so `n_generations` counts them once.
@@ -30,10 +32,13 @@ def forecast(plan: Plan) -> dict[str, Any]:
         largest = max(plan.bases[label].parameters or 0 for label in used)
         disk = weights + largest * RESUME_BYTES + generations * GENERATION_BYTES
     states = status(plan)
+    shared = trunks(plan.trials)
+    missing = missed(plan.trials)
     return {
         "sweep": plan.sweep.name,
         "n_trials": len(plan.trials),
         "n_steps": sum(trial.steps for trial in plan.trials),
+        "n_steps_saved": sum(trunk.saved for trunk in shared),
         "n_checkpoints": len(kept),
         "n_cells": sum(1 for trial in plan.trials for _ in plan.cells(trial)),
         "n_generations": generations,
@@ -42,7 +47,17 @@ def forecast(plan: Plan) -> dict[str, Any]:
         "recipes": beside(trial.train for trial in plan.trials),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
-        "notes": [*plan.notes, *notes(plan)],
+        "notes": [*plan.notes, *notes(plan), *([missing] if missing else [])],
+        "trunks": [
+            {
+                "id": trunk.id,
+                "steps": trunk.steps,
+                "saved": trunk.saved,
+                "branches": [{"trial": t.id, "leaves_at": t.shared_steps} for t in trunk.members],
+                "tree": trunk.lines(),
+            }
+            for trunk in shared
+        ],
         "trials": [
             {
                 "id": trial.id,

@@ -24,11 +24,14 @@ def show_plan(facts: dict[str, Any], console: Console) -> None:
             trial["state"],
         )
     console.print(table)
+    for trunk in facts["trunks"]:
+        console.print("\n".join(trunk["tree"]), highlight=False, soft_wrap=True)
     _show_memory(facts["memory"], console)
     _show_recipes(facts["recipes"], console)
     disk = facts["disk_bytes"]
+    saved = f" ({facts['n_steps_saved']:,} of them shared)" if facts["n_steps_saved"] else ""
     console.print(
-        f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps, "
+        f"{facts['n_trials']} trials, {facts['n_steps']:,} optimizer steps{saved}, "
         f"{facts['n_checkpoints']} checkpoints, {facts['n_cells']:,} cells, "
         f"{facts['n_generations']:,} generations, "
         + (f"about {gigabytes(disk)} of disk" if disk else "disk unknown (ModelSpec.parameters)"),

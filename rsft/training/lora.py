@@ -69,8 +69,8 @@ def target_layers(model: PreTrainedModel, spec: LoraSpec) -> list[str]:
     unknown = sorted(set(spec.targets) - found)
     if unknown or not found:
         raise SpecError(
-            f"LoraSpec.targets names {', '.join(unknown) or 'no layer'}, which {type(model).__name__} has not "
-            f"among the linear layers of its blocks; take some of {', '.join(sorted(found)) or '(none)'}."
+            f"LoraSpec.targets names {', '.join(unknown) or 'no layer'}, which {type(model).__name__} has "
+            f"not among the linear layers of its blocks; take some of {', '.join(sorted(found)) or '(none)'}."
         )
     return sorted(spec.targets or found)
 
@@ -108,8 +108,8 @@ def merged(
             weight = state[f"{name}{_BASE}weight"].float()
         except KeyError as error:
             raise EngineError(
-                f"the weights of {name} are incomplete ({error} is missing), so its adapter cannot be merged; "
-                "run again."
+                f"the weights of {name} are incomplete ({error} is missing), so its adapter cannot be "
+                "merged; run again."
             ) from None
         found[f"{name}.weight"] = (weight + layer.scaling[ADAPTER] * (b @ a)).to(dtype or torch.float32)
     return found
