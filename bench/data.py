@@ -31,7 +31,6 @@ from rsft.data.source import rows
 from rsft.spec import DataSpec, FileRows, ModelSpec, variant
 
 MAX_TOKENS = 2_048
-BATCH = 256
 
 
 def write_rows(path: Path, count: int, tokens: int | None) -> None:
@@ -50,9 +49,7 @@ def write_rows(path: Path, count: int, tokens: int | None) -> None:
 def with_rsft(path: Path, folder: Path, max_tokens: int) -> dict[str, float]:
     from rsft import layout
     from rsft.bases import SHIPPED
-    from rsft.data.batches import assign, step_rows
     from rsft.data.prepare import prepare
-    from rsft.data.prepared import open_rows
     from rsft.data.template import load_tokenizer
     from rsft.storage import Storage
 
@@ -64,22 +61,11 @@ def with_rsft(path: Path, folder: Path, max_tokens: int) -> dict[str, float]:
     )
     seconds = time.perf_counter() - started
     facts = storage.read_json(layout.certificate(manifest["name"], "json"))
-    lengths = open_rows(storage, manifest["name"]).lengths().tolist()
-    slots = stepped = 0
-    for step in range(len(lengths) // BATCH):
-        mine = [lengths[row] for row in step_rows(step, BATCH, len(lengths), seed=0, shuffle=True)]
-        shape = {"workers": 1, "sequence_tokens": max_tokens, "micro_batch_tokens": 4 * max_tokens}
-        stepped += sum(mine)
-        for passes in assign(mine, **shape):
-            for sequences in passes:
-                filled = [sum(mine[i] for i in sequence) for sequence in sequences]
-                slots += len(filled) * max(filled)
     return {
         "seconds": seconds,
         "rows": facts["rows_kept"],
         "tokens": facts["tokens"],
         "efficiency": facts["packing_efficiency"],
-        "in_steps": stepped / slots if slots else 0.0,
     }
 
 
@@ -166,9 +152,7 @@ def main() -> None:
         facts["peak_mb"] = sum(resource.getrusage(w).ru_maxrss for w in who) / 1024
         print(json.dumps(facts))
         return
-    table = Table(
-        "tool", "rows", "s", "rows/s", "tokens/s", "peak MB", "slots filled", "in steps of 256", box=None
-    )
+    table = Table("tool", "rows", "s", "rows/s", "tokens/s", "peak MB", "slots filled", box=None)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.jsonl"
         write_rows(path, given.rows, None)
@@ -191,7 +175,6 @@ def add(table: Table, name: str, runs: list[dict[str, float]]) -> None:
         f"{middle['tokens'] / middle['seconds']:,.0f}",
         f"{middle['peak_mb']:,.0f}",
         f"{middle['efficiency']:.1%}",
-        f"{middle['in_steps']:.1%}" if "in_steps" in middle else "-",
     )
 
 

@@ -211,7 +211,7 @@ def ours(contender: Contender, task: Task) -> dict[str, Any]:
         warmup_steps=0,
         batch_sequences=task.batch,
         max_tokens=task.max_tokens,
-        micro_batch_tokens=2 * task.max_tokens,
+        micro_batch_tokens=task.max_tokens,
         betas=BETAS,
         clip_norm=CLIP_NORM,
         weight_decay=0.0,

@@ -189,6 +189,15 @@ class Storage:
         if self.exists(relative):
             self._fs.delete_dir(self._at(relative))
 
+    def clear_folder(self, relative: str, *, keep: str) -> None:
+        """Removes all that lies in a folder, other folders included, but the file named `keep`."""
+        selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True)
+        for info in self._fs.get_file_info(selector):
+            if info.type == pyarrow.fs.FileType.Directory:
+                self._fs.delete_dir(info.path)
+            elif info.base_name != keep:
+                self._fs.delete_file(info.path)
+
     def upload_folder(self, local: str | Path, relative: str, *, last: str) -> None:
         """Copies a local folder into the storage; the file named `last` goes last, as the marker."""
         files = sorted(p for p in Path(local).rglob("*") if p.is_file())

@@ -2,8 +2,7 @@
 
 The reference is plain torch in float64: one row at a time, all logits, `torch.optim.AdamW`; the same in
 float32 says how far rounding alone leads. Every layout is one process group of WORLD gloo workers that run
-the trainer's own `build` and `optimizer_step` (Ray Train is left out: it starts workers, and does not touch the
-gradient).
+the trainer's own `build` and `optimizer_step`; Ray Train starts workers and does not touch the gradient.
 
     python tests/gradient_matrix.py WORLD [--whole]     one line of JSON per layout
 """

@@ -2,9 +2,9 @@
 
     python tests/lora_matrix.py FOLDER     one line of JSON per ZeRO stage
 
-Two gloo workers run the trainer's own step. The reference is plain torch in float64 on one process, one row at
-a time, with the same adapters; the same in float32 says how far rounding alone leads. The first worker leaves
-the adapter's files and the merged weights of each stage in FOLDER.
+Two gloo workers run the trainer's own step. The reference is plain torch in float64 on one process, one row
+at a time, with the same adapters; the same in float32 says how far rounding alone leads. The first worker
+leaves the adapter's files and the merged weights of each stage in FOLDER.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def worker(rank: int, port: int, folder: str) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(WORLD)}
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=WORLD)
+    import deepspeed
+
     from rsft.training import attention, lora, settings
     from rsft.training.engine import Engine  # it keeps DeepSpeed from compiling, so before the next lines
     from rsft.training.loss import TargetLoss
     from rsft.training.step import optimizer_step
-
-    import deepspeed
 
     deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     wanted: tuple[dict[str, torch.Tensor], ...] = ()
@@ -109,7 +109,10 @@ def worker(rank: int, port: int, folder: str) -> None:
             out = Path(folder) / str(stage)
             out.mkdir()
             lora.adapter_files(model, state, out)
-            save_file({name: t.contiguous() for name, t in merged.items() if name != "lm_head.weight"}, out / "merged")
+            save_file(
+                {name: t.contiguous() for name, t in merged.items() if name != "lm_head.weight"},
+                out / "merged",
+            )
             facts = {
                 "zero_stage": stage,
                 "apart": max(float((state[name] - exact[name]).abs().max()) for name in exact),

@@ -39,7 +39,14 @@ NANO = {
 }
 TOKENS = 1_024
 DOCUMENTS = (500, 300, 224)
-"""Their lengths in a row of TOKENS; three quarters of each are targets."""
+"""Their lengths in a row of TOKENS; every position is a target."""
+_SUMS = (
+    "averaged_gradients",
+    "all_grad_tensors",
+    "fp32_groups_gradients_flat",
+    "grad_partitions_flat_buffer",
+)
+"""Where DeepSpeed's optimizers keep sums of gradients."""
 
 
 def settings(**changes: Any) -> TrainSpec:
@@ -173,7 +180,7 @@ def states(rank: int, folder: str, port: int, wanted: list[str]) -> None:
         before = resident()
         engine = build(Job(trial(folder, train), Storage(folder), "p", folder))
         inner = engine.deepspeed
-        found: dict[str, int] = {}
+        found = {"parameters": sum(getattr(p, "ds_numel", p.numel()) for p in engine.model.parameters())}
         for _ in range(2):
             forget_peak()
             for last in (False, True):
@@ -203,8 +210,8 @@ def _gradients(inner: Any) -> int:
     """Wherever the engine sums them up between two micro-batches; its bucket is none of them."""
     found = [p.grad for p in inner.module.parameters() if p.grad is not None]
     wrapper = inner.optimizer
-    for attribute in ("averaged_gradients", "fp32_groups_gradients_flat", "grad_partitions_flat_buffer"):
-        value = getattr(wrapper, attribute, None) or []
+    for attribute in _SUMS:
+        value = getattr(wrapper, attribute, None)
         for group in (
             value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
         ):

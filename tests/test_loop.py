@@ -26,8 +26,6 @@ from rsft.data.template import load_tokenizer  # noqa: E402
 from rsft.spec import DataSpec, EvalSpec, GeneratedRows, ModelSpec, SweepSpec, TrainSpec  # noqa: E402
 from rsft.spec.trial import Trial  # noqa: E402
 from rsft.storage import Storage  # noqa: E402
-from rsft.training.engine import Job  # noqa: E402
-from rsft.training.loop import TrialRun  # noqa: E402
 
 BASE = str(SHIPPED / "nano-1m")
 MODEL = ModelSpec(source="nano-1m")
@@ -74,7 +72,11 @@ def trial(steps: int = 8, kept: tuple[int, ...] = (2,), **changes: Any) -> Trial
     return found
 
 
-def run(folder: Path, made: Trial, heldout: bool = False) -> TrialRun:
+def run(folder: Path, made: Trial, heldout: bool = False) -> Any:
+    """A TrialRun, imported here: collecting this file must load no DeepSpeed."""
+    from rsft.training.engine import Job
+    from rsft.training.loop import TrialRun
+
     storage = Storage(folder)
     tokenizer = load_tokenizer(BASE, MODEL)
     rows = prepare(storage, DATA, tokenizer, 512)["name"]

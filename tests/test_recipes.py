@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+import json
+from pathlib import Path
 
+import pytest
+from rich.console import Console
+
+from rsft.cli import load_page
 from rsft.spec import OVERFITTING, OVERFITTING_EPOCHS, REASONS, SANE, STUDY, Cell, TrainSpec
 from rsft.spec.recipes import beside
 from rsft.spec.schedule import learning_rate
+from rsft.storage import Storage
+from rsft.sweep.forecast import forecast
+from rsft.sweep.plan import make_plan
+from rsft.sweep.show import show_plan
+
+SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 
 
 def test_the_study_s_recipe_passes_the_spec_s_own_checks() -> None:
@@ -70,3 +82,18 @@ def test_only_fields_that_differ_are_shown_with_all_values_of_the_sweep() -> Non
 def test_a_field_that_only_the_sweep_changes_is_shown() -> None:
     (row,) = [r for r in beside([STUDY.model_copy(update={"clip_norm": 5.0})]) if r["field"] == "clip_norm"]
     assert (row["study"], row["sane"], row["sweep"], row["reason"]) == (1.0, 1.0, [5.0], "")
+
+
+@pytest.mark.parametrize("width", [100, 200])
+def test_the_plan_shows_recipes_side_by_side_and_reasons_where_there_is_room(
+    width: int, tmp_path: Path
+) -> None:
+    facts = forecast(make_plan(load_page(SWEEPS / "smoke.py"), Storage(tmp_path)))
+    out = io.StringIO()
+    show_plan(facts, Console(file=out, width=width))
+    shown = out.getvalue()
+    (line,) = [line for line in shown.splitlines() if line.split()[:1] == ["loss_reduction"]]
+    assert line.split()[1:4] == ["microbatch_sum", "token_mean", "token_mean"]
+    assert ("the study adds up means" in shown) == (width == 200)
+    assert facts["recipes"][0]["field"] == "learning_rate"
+    assert json.loads(json.dumps(facts["recipes"])) == facts["recipes"]

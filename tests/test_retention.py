@@ -35,7 +35,9 @@ class WeightsToo(FakeTrainer):
         for step in job.trial.checkpoint_steps:
             owner = job.trial.owner(step)
             if step in wanted:
-                storage.write_bytes(f"{layout.checkpoint(owner, step)}/model.safetensors", b"x" * 1_000)
+                where = layout.checkpoint(owner, step)
+                storage.write_bytes(f"{where}/model.safetensors", b"x" * 1_000)
+                storage.write_bytes(f"{where}/adapter/adapter_model.safetensors", b"x" * 100)
             else:
                 storage.write_json(layout.checkpoint_marker(owner, step), kept[step])
 
@@ -118,17 +120,18 @@ def test_a_marker_never_claims_weights_that_are_gone(tmp_path: Path, monkeypatch
     run(sweep("all"), storage, WeightsToo())
     plan = make_plan(spec, storage)
 
-    def killed(self: Storage, relative: str) -> None:
+    def killed(self: Storage, relative: str, keep: str) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as now, pytest.raises(KeyboardInterrupt):
-        now.setattr(Storage, "delete", killed)
+        now.setattr(Storage, "clear_folder", killed)
         drop_weights(plan, lambda line: None)
     (first,) = plan.trials
     assert not landed(storage, first, 1), "marked before anything was removed"
     assert storage.exists(f"{layout.checkpoint(first.owner(1), 1)}/model.safetensors")
     drop_weights(plan, lambda line: None)
     assert steps_kept(plan) == set()
+    assert storage.names(layout.checkpoint(first.owner(1), 1)) == ["checkpoint.json"]
     assert not storage.exists(f"{layout.checkpoint(first.owner(1), 1)}/model.safetensors")
 
 

@@ -562,7 +562,7 @@ def test_the_command_refuses_with_one_sentence_and_exit_code_2(tmp_path: Path) -
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_worker_and_a_killed_run_lose_nothing(tmp_path: Path) -> None:
     done = command(
         str(PAGE),
@@ -586,9 +586,12 @@ def test_a_killed_worker_and_a_killed_run_lose_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.soak
-def test_no_kind_of_kill_loses_anything(tmp_path: Path) -> None:
-    out = tmp_path / "resume.md"
-    done = command(str(PAGE), "--storage", str(tmp_path), "--out", str(out), "--json", timeout=3_600)
+def test_no_kind_of_kill_loses_anything_of_a_trunk_in_bf16(tmp_path: Path) -> None:
+    page, out = PAGE.with_name("two_lengths.py"), tmp_path / "resume.md"
+    done = command(
+        *(str(page), "--trial", "*__12st-*", "--storage", str(tmp_path), "--out", str(out), "--json"),
+        timeout=3_600,
+    )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     facts = json.loads(done.stdout)
     assert [(r["kind"], r["verdict"]) for r in facts["kills"]] == [(kind, "holds") for kind in KINDS]

@@ -12,7 +12,7 @@ from rsft.spec.base import Spec
 HARDWARE_FIELDS = frozenset(
     {
         *("workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"),
-        *("gradient_checkpointing", "sequence_parallel"),
+        "gradient_checkpointing",
     }
 )
 """Fields that say where and how fast, not what is learned (see `hardware_fields`)."""
@@ -114,10 +114,6 @@ class TrainSpec(Spec):
     gradient_checkpointing: bool | None = None
     """Activations are computed again in the backward pass; None means on GPUs. Not part of the identity."""
 
-    sequence_parallel: int = Field(default=1, gt=0)
-    """Workers that share one row's positions (Ulysses, arXiv 2309.14509), for rows that one GPU cannot hold.
-    Not part of the identity."""
-
     resume_every_steps: int = Field(default=25, gt=0)
     """Distance of resumable states; what a kill can cost. Not part of the identity."""
 
@@ -125,7 +121,6 @@ class TrainSpec(Spec):
     def _fits(self) -> Self:
         rows = self.workers * self.micro_batch_sequences
         study = self.loss_reduction == "microbatch_sum"
-        teams, left = divmod(self.workers, self.sequence_parallel)
         if self.micro_batch_tokens < self.max_tokens:
             raise SpecError(
                 f"TrainSpec.micro_batch_tokens={self.micro_batch_tokens} is below "
@@ -146,16 +141,10 @@ class TrainSpec(Spec):
             raise SpecError(
                 "TrainSpec.precision='bf16-pure' needs zero_stage 1, 2 or 3, got 0; set zero_stage=1."
             )
-        if left:
+        if study and self.batch_tokens:
             raise SpecError(
-                f"TrainSpec.sequence_parallel={self.sequence_parallel} does not divide "
-                f"workers={self.workers}; set workers to a multiple of it."
-            )
-        if study and (self.sequence_parallel > 1 or self.batch_tokens):
-            other = "batch_tokens" if self.batch_tokens else "sequence_parallel"
-            raise SpecError(
-                f"TrainSpec.loss_reduction='microbatch_sum' is about rows per worker, and {other}="
-                f"{getattr(self, other)} leaves those open; leave it out."
+                "TrainSpec.loss_reduction='microbatch_sum' is about rows per worker, and batch_tokens="
+                f"{self.batch_tokens} leaves those open; leave it out."
             )
         if study and self.batch_sequences % rows:
             raise SpecError(
@@ -163,13 +152,13 @@ class TrainSpec(Spec):
                 f"{self.micro_batch_sequences} rows on {self.workers} workers, as loss_reduction="
                 f"'microbatch_sum' needs; use a multiple of {rows}."
             )
-        if self.batch_tokens and self.batch_tokens < teams * self.max_tokens:
+        if self.batch_tokens and self.batch_tokens < self.workers * self.max_tokens:
             raise SpecError(
                 f"TrainSpec.batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens} on each "
-                f"of {teams} workers, so a worker could have no row; set batch_tokens to "
-                f"{teams * self.max_tokens} or more."
+                f"of {self.workers} workers, so a worker could have no row; set batch_tokens to "
+                f"{self.workers * self.max_tokens} or more."
             )
-        if not self.batch_tokens and self.batch_sequences < teams:
+        if not self.batch_tokens and self.batch_sequences < self.workers:
             raise SpecError(
                 f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.workers}, "
                 f"so a worker would have no row; set batch_sequences to {self.workers} or more."

@@ -49,7 +49,9 @@ def markdown(facts: dict[str, Any], results: list[Result]) -> str:
 
 def show(facts: dict[str, Any], results: list[Result], console: Console) -> None:
     """Prints the table."""
-    table = Table(*COLUMNS, box=None)
+    table = Table(box=None)
+    for name in COLUMNS:
+        table.add_column(name, overflow="fold")
     colors = {"holds": "green", "left out": "yellow"}
     for result in results:
         table.add_row(*map(escape, cells(result)), style=colors.get(result.verdict, "red"))

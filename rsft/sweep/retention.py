@@ -106,7 +106,5 @@ def _mark(plan: Plan, trial: Trial, step: int, **facts: bool) -> None:
 def _remove_files(plan: Plan, where: str) -> int:
     """Removes all of a checkpoint but its marker; returns the bytes."""
     before = plan.storage.size_bytes(where)
-    for name in plan.storage.names(where):
-        if name != layout.CHECKPOINT_MARKER:
-            plan.storage.delete(f"{where}/{name}")
+    plan.storage.clear_folder(where, keep=layout.CHECKPOINT_MARKER)
     return before - plan.storage.size_bytes(where)

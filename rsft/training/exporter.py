@@ -63,7 +63,6 @@ class Exporter:
             try:
                 self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
             except OSError:
-                for name in self._storage.names(checkpoint.path):
-                    if name != MARKER:  # there is one where dropped weights were to come back
-                        self._storage.delete(f"{checkpoint.path}/{name}")
+                # There is a marker where dropped weights were to come back.
+                self._storage.clear_folder(checkpoint.path, keep=MARKER)
                 raise

@@ -127,10 +127,12 @@ def adapter_files(
     Args:
         model: with adapters; for its configuration, its own weights are not read.
         state: consolidated weights by the model's names; only the adapters' are used.
-        folder: must exist.
+        folder: for these two alone: beside merged weights they would be added a second time by transformers,
+            which takes every folder with an `adapter_config.json` for an adapter. Created.
         base: hub id or folder that the adapter belongs to, instead of what the model was loaded from.
         revision: of the base.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     config = copy.copy(model.peft_config[ADAPTER])
     config.base_model_name_or_path = base or config.base_model_name_or_path
     config.revision, config.inference_mode = revision, True

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,20 @@ class Shape:
     qk_norm: bool
 
     @classmethod
-    def read(cls, folder: str | Path) -> Shape | None:
-        """From a folder's config.json; None where there is none, or one of another architecture."""
-        path = Path(folder) / "config.json"
-        if not path.is_file():
-            return None
-        return cls.of(json.loads(path.read_text(encoding="utf-8")))
+    def read(cls, source: str) -> Shape | None:
+        """From the config.json of a folder, or of a hub id that was downloaded to this machine before.
+
+        None where there is no such file, or one of another architecture.
+        """
+        cache = os.environ.get("HF_HUB_CACHE") or Path(
+            os.environ.get("HF_HOME", "~/.cache/huggingface"), "hub"
+        )
+        snapshots = Path(cache).expanduser() / f"models--{source.replace('/', '--')}" / "snapshots"
+        found = [Path(source) / "config.json", *sorted(snapshots.glob("*/config.json"))]
+        for path in found:
+            if path.is_file():
+                return cls.of(json.loads(path.read_text(encoding="utf-8")))
+        return None
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> Shape | None:
@@ -182,8 +191,8 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
         buffers=_buffers(train, trained, trained + frozen, weight),
         activations=activations,
         logits=logits,
-        # AdamW's denominator, and ZeRO's flat copy of the gradients in the dtype of the moments.
-        step=0 if train.offload else moment * part * (2 if train.zero_stage else 1),
+        # AdamW's denominator, or the flat copy of the gradients that ZeRO makes before it.
+        step=0 if train.offload else moment * part,
         host=host,
     )
 
@@ -219,13 +228,12 @@ def remedy(parameters: int, train: TrainSpec, shape: Shape | None) -> str:
 
 def micro_batch_tokens(train: TrainSpec) -> int:
     """Positions of the largest forward pass on one worker."""
-    teams = train.workers // train.sequence_parallel
     if train.loss_reduction == "microbatch_sum":
         most = train.micro_batch_sequences * train.max_tokens  # rows go together whatever their length
     else:
         most = train.micro_batch_tokens
     of_batch = train.batch_tokens or train.batch_sequences * train.max_tokens
-    return math.ceil(min(most, math.ceil(of_batch / teams)) / train.sequence_parallel)
+    return min(most, math.ceil(of_batch / train.workers))
 
 
 def checkpoints_activations(train: TrainSpec) -> bool:
