@@ -52,7 +52,7 @@ def test_warm_up_in_steps_does_not_depend_on_the_length() -> None:
 
 @pytest.mark.parametrize("stage", [0, 1, 2, 3])
 def test_the_stage_of_the_page_is_the_stage_of_deepspeed(stage: int) -> None:
-    config = deepspeed_config(train(zero_stage=stage))
+    config = deepspeed_config(train(zero_stage=stage, precision="fp32"))
     assert config["zero_optimization"]["stage"] == stage
     assert ("stage3_gather_16bit_weights_on_model_save" in config["zero_optimization"]) == (stage == 3)
 

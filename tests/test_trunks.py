@@ -11,8 +11,7 @@ from rsft.spec import DataSpec, EvalSpec, GeneratedRows, ModelSpec, Override, Sw
 from rsft.spec.schedule import learning_rate
 from rsft.spec.trial import Trial
 from rsft.sweep.jobs import TrainJob
-from rsft.sweep.trunks import missed, trunks
-from rsft.sweep.tuner import families, series
+from rsft.sweep.trunks import families, missed, series, trunks
 
 ROWS = DataSpec(name="cot", source=GeneratedRows(task="countdown", style="long-cot"), rows=64)
 

@@ -137,9 +137,10 @@ class TrainSpec(Spec):
                 f"zero_stage={self.zero_stage} and precision={self.precision!r}; set zero_stage=0 and "
                 "precision='fp32', or optimizer='adamw'."
             )
-        if self.precision == "bf16-pure" and self.zero_stage == 0:
+        if self.precision != "fp32" and self.zero_stage == 0:
             raise SpecError(
-                "TrainSpec.precision='bf16-pure' needs zero_stage 1, 2 or 3, got 0; set zero_stage=1."
+                f"TrainSpec.precision={self.precision!r} with zero_stage=0 would add gradients up in bf16, "
+                "for which DeepSpeed has no remedy; set zero_stage=1, which on one worker is the same."
             )
         if study and self.batch_tokens:
             raise SpecError(

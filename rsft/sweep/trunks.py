@@ -1,4 +1,4 @@
-"""Trials that differ in length alone share their first steps: which do, and what it saves."""
+"""Trials that differ in length alone share their first steps: which do, what it saves, who goes with whom."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rsft.spec.trial import Trial
+from rsft.sweep.jobs import TrainJob
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +62,27 @@ def missed(trials: Sequence[Trial]) -> str | None:
         f"{len(alone)} trials of schedule {able[0].train.schedule!r} differ in length and share no step, "
         "since warmup_share gives each its own warm-up; set warmup_steps to share them"
     )
+
+
+def families(jobs: Sequence[TrainJob]) -> list[list[TrainJob]]:
+    """Jobs that share a trunk together, whoever leaves it first first; every other job alone."""
+    found: dict[str, list[TrainJob]] = {}
+    for job in jobs:
+        found.setdefault(job.trial.trunk or job.trial.id, []).append(job)
+    return [sorted(members, key=lambda job: job.trial.shared_steps) for members in found.values()]
+
+
+def series(jobs: Sequence[TrainJob], slots: int) -> list[list[TrainJob]]:
+    """Families dealt to so many groups of workers, which start once and train one trial after the other.
+
+    Trials of unlike hardware settings never share a group.
+    """
+    found: dict[tuple[int, str], list[list[TrainJob]]] = {}
+    for family in sorted(families(jobs), key=lambda f: -sum(job.trial.steps for job in f)):
+        train = family[0].trial.train
+        lanes = found.setdefault((train.workers, train.device), [])
+        if len(lanes) < slots:
+            lanes.append(list(family))
+        else:
+            min(lanes, key=lambda lane: sum(job.trial.steps for job in lane)).extend(family)
+    return [lane for lanes in found.values() for lane in lanes]

@@ -13,6 +13,7 @@ from rsft.checkpoints import disk_full, over, remove_half_written
 from rsft.spec.trial import Trial
 from rsft.storage import Storage, out_of_space
 from rsft.sweep.jobs import TrainJob
+from rsft.sweep.trunks import families, series
 from rsft.training.launch import fit
 
 DRIVER_FAILURES = 3
@@ -69,30 +70,6 @@ def _full(storage: Storage, attempt: str) -> bool:
     """Whether a trial of this attempt, on whatever driver, has found the disk full."""
     names = storage.names(_problems(attempt))
     return any(out_of_space(storage.read_json(f"{_problems(attempt)}/{name}")["error"]) for name in names)
-
-
-def families(jobs: Sequence[TrainJob]) -> list[list[TrainJob]]:
-    """Jobs that share a trunk together, whoever leaves it first first; every other job alone."""
-    found: dict[str, list[TrainJob]] = {}
-    for job in jobs:
-        found.setdefault(job.trial.trunk or job.trial.id, []).append(job)
-    return [sorted(members, key=lambda job: job.trial.shared_steps) for members in found.values()]
-
-
-def series(jobs: Sequence[TrainJob], slots: int) -> list[list[TrainJob]]:
-    """Families dealt to so many groups of workers, which start once and train one trial after the other.
-
-    Trials of unlike hardware settings never share a group.
-    """
-    found: dict[tuple[int, str], list[list[TrainJob]]] = {}
-    for family in sorted(families(jobs), key=lambda f: -sum(job.trial.steps for job in f)):
-        train = family[0].trial.train
-        lanes = found.setdefault((train.workers, train.device), [])
-        if len(lanes) < slots:
-            lanes.append(list(family))
-        else:
-            min(lanes, key=lambda lane: sum(job.trial.steps for job in lane)).extend(family)
-    return [lane for lanes in found.values() for lane in lanes]
 
 
 def train_all(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from rsft.errors import SpecError
 from rsft.spec.train import TrainSpec
 
 CHUNK = 2_048
@@ -21,9 +20,6 @@ def deepspeed_config(train: TrainSpec, universal: bool = False) -> dict[str, Any
     Args:
         train: settings of the trial.
         universal: a state in DeepSpeed's universal format will be loaded.
-
-    Raises:
-        SpecError: DeepSpeed has no such combination.
     """
     config: dict[str, Any] = {
         "train_micro_batch_size_per_gpu": 1,
@@ -81,11 +77,6 @@ def _precision(train: TrainSpec) -> dict[str, Any]:
     if train.precision == "bf16-pure":
         pure = {"bf16_master_weights_and_grads": True, "bf16_optimizer_states": True}
         return {"bf16": {"enabled": True} | pure, "communication_data_type": "fp32"}
-    if train.zero_stage == 0:
-        raise SpecError(
-            "TrainSpec.precision='bf16' with zero_stage=0 sums gradients in bf16, for which DeepSpeed has no "
-            "remedy; set zero_stage=1, which on one worker is the same."
-        )
     return {
         "bf16": {"enabled": True},
         "communication_data_type": "fp32",
