@@ -215,6 +215,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Storage, int]
     return storage, left - disk.left
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.97])
 def test_a_disk_that_fills_up_anywhere_ends_in_one_sentence_and_the_run_goes_on_later(
     share: float, undisturbed: tuple[Storage, int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch

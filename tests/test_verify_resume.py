@@ -550,6 +550,7 @@ def command(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]
     )
 
 
+@pytest.mark.slow
 def test_the_command_refuses_with_one_sentence_and_exit_code_2(tmp_path: Path) -> None:
     for arguments in (("--kills", "wrker"), ("--trial", "x"), ("--steps", "99")):
         done = command(str(PAGE), *arguments, "--storage", str(tmp_path))
