@@ -132,6 +132,15 @@ def test_the_newest_state_alone_is_kept_and_half_a_state_is_none(tmp_path: Path)
     assert run(tmp_path, trial(resume_every_steps=2)).start == 0
 
 
+def test_halves_of_a_killed_export_are_gone(tmp_path: Path) -> None:
+    folder = tmp_path / checkpoints.folder(trial(2), 2)
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors.1a2b.part").write_bytes(b"half")
+    run(tmp_path, trial(2)).to_the_end()
+    assert checkpoints.landed(Storage(tmp_path), trial(2), 2)
+    assert not list(folder.glob("*.part"))
+
+
 def test_a_checkpoint_is_a_model_in_the_base_s_own_format(whole: Path) -> None:
     folder = whole / checkpoints.folder(trial(), 8)
     base, found = load_file(Path(BASE) / "model.safetensors"), load_file(folder / "model.safetensors")

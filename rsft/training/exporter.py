@@ -61,6 +61,7 @@ class Exporter:
                 weights = merged(model, weights, dtype)
             export(model, weights, dtype, self._tokenizer, Path(folder), checkpoint)
             try:
+                self._storage.clear_folder(checkpoint.path, keep=MARKER)  # halves of a killed attempt
                 self._storage.upload_folder(folder, checkpoint.path, last=MARKER)
             except OSError:
                 # There is a marker where dropped weights were to come back.
