@@ -141,8 +141,8 @@ def test_the_loss_check_sees_a_wrong_mask(tokenizer: Any, monkeypatch: pytest.Mo
     assert check["rows"] == 2 and check["difference"] < 1e-5 and check["packed"] > 1
     plain = proof.micro_batch
 
-    def leaking(sequences: Any, documents: Any, pad: int) -> Any:
-        arrays = plain(sequences, documents, pad)
+    def leaking(documents: Any, pad: int) -> Any:
+        arrays = plain(documents, pad)
         arrays.position_ids[:] = np.arange(arrays.position_ids.shape[1])  # documents see each other
         return arrays
 
