@@ -189,7 +189,6 @@ def bare(contender: Contender, task: Task) -> dict[str, Any]:
 
 def ours(contender: Contender, task: Task) -> dict[str, Any]:
     """The trainer's own engine and step with gloo workers; Ray Train, which starts them, is left out."""
-    import deepspeed
     import torch
     import torch.distributed as dist
 
@@ -203,7 +202,6 @@ def ours(contender: Contender, task: Task) -> dict[str, Any]:
 
     world = contender.workers
     dist.init_process_group("gloo", rank=task.rank, world_size=world)
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     torch.set_num_threads(THREADS // world)
     train = TrainSpec(
         learning_rate=LEARNING_RATE,

@@ -143,9 +143,6 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(world)}
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=world)
-    import deepspeed
-
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     import rsft.training.step as step_module
     from rsft.storage import Storage
     from rsft.training.engine import Job, build

@@ -68,11 +68,10 @@ def worker(rank: int, port: int, folder: str) -> None:
     import deepspeed
 
     from rsft.training import attention, lora, settings
-    from rsft.training.engine import Engine  # it keeps DeepSpeed from compiling, so before the next lines
+    from rsft.training.engine import Engine
     from rsft.training.loss import TargetLoss
     from rsft.training.step import optimizer_step
 
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     wanted: tuple[dict[str, torch.Tensor], ...] = ()
     for stage in (0, 2, 3):
         made = gradient.trial(BASE, WORLD, {"zero_stage": stage, "lora": SPEC})

@@ -168,9 +168,6 @@ def states(rank: int, folder: str, port: int, wanted: list[str]) -> None:
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(WORLD)}
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=WORLD)
-    import deepspeed
-
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     from rsft.storage import Storage
     from rsft.training.engine import Job, build
 

@@ -40,9 +40,6 @@ def group(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     os.environ |= {"RANK": "0", "LOCAL_RANK": "0", "WORLD_SIZE": "1", "LOCAL_SIZE": "1"}
     store = tmp_path_factory.mktemp("group") / "store"
     dist.init_process_group("gloo", rank=0, world_size=1, init_method=f"file://{store}")
-    import deepspeed
-
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     yield
     dist.destroy_process_group()
     torch.set_num_threads(threads)

@@ -68,9 +68,6 @@ def worker(
     os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "LOCAL_SIZE": str(world)}
     torch.set_num_threads(1)
     dist.init_process_group("gloo", rank=rank, world_size=world)
-    import deepspeed
-
-    deepspeed.init_distributed("gloo", auto_mpi_discovery=False)
     from rsft.training.engine import Job
     from rsft.training.loop import TrialRun
 
