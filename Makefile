@@ -29,7 +29,7 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -m "not engines and not ray and not mlflow and not slow and not soak"
+	$(BIN)/python -m pytest -q -n auto -m "not engines and not ray and not mlflow and not slow and not soak"
 
 test: setup check
 	$(BIN)/python -m pytest -q --durations=12 -m "(engines or ray or mlflow or slow) and not soak"

@@ -17,6 +17,8 @@ from rsft.canary import Canary
 from rsft.data.overlap import flagged
 from rsft.generation.requests import sample_seed
 from rsft.records import Generation, Problem
+from rsft.scoring import graders
+from rsft.scoring.process import Verdict
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
@@ -161,3 +163,17 @@ def fake_engines(trainer: FakeTrainer, generator: FakeGenerator) -> Engines:
         canary=canary,
         answer=generator,
     )
+
+
+class GraderHere:
+    """The real grader in this process: what a grading process would say, without the seconds of its start."""
+
+    def __init__(self, grader: graders.GraderName) -> None:
+        self._grader = grader
+
+    def grade(self, answer: str, gold: str, metadata: dict[str, Any]) -> Verdict:
+        return Verdict(graders.grade(self._grader, answer, gold, metadata))
+
+    def close(self) -> None:
+        pass
+

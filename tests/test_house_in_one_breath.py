@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import json
 import sys
-from contextlib import nullcontext
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import FakeGenerator, FakeTrainer, fake_engines
+from fakes import FakeGenerator, FakeTrainer, GraderHere, fake_engines
 from rich.console import Console
 
 from rsft import layout
@@ -78,10 +78,11 @@ def run(
     **options: Any,
 ) -> tuple[dict[str, Any], FakeTrainer, FakeGenerator]:
     trainer, generator = trainer or FakeTrainer(), FakeGenerator(answer, **options)
-    progress = Progress(storage, Console(file=io.StringIO()))
-    # Drawing the figures takes most of a second breath; two tests look at the real report.
-    page_written = nullcontext() if report else patch("rsft.sweep.results.write_report", return_value="")
-    with progress, page_written:
+    with ExitStack() as stack:
+        if not report:  # figures and grading processes take seconds; some tests look at the real ones
+            stack.enter_context(patch("rsft.sweep.results.write_report", return_value=""))
+            stack.enter_context(patch("rsft.sweep.evaluate.GraderProcess", GraderHere))
+        progress = stack.enter_context(Progress(storage, Console(file=io.StringIO())))
         after = run_sweep(sweep, storage, fake_engines(trainer, generator), SilentTracker(), progress)
     return after, trainer, generator
 
