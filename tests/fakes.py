@@ -176,4 +176,3 @@ class GraderHere:
 
     def close(self) -> None:
         pass
-
