@@ -44,9 +44,9 @@ def base(folder: str) -> None:
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=16,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
         tie_word_embeddings=True,
     )
     Qwen3ForCausalLM(config).float().save_pretrained(folder)
@@ -73,6 +73,12 @@ def layouts(world: int, whole: bool) -> list[dict[str, Any]]:
     ]
     if not whole:
         found.append({"zero_stage": 1, "micro_batch_tokens": 4 * LONGEST, "packed": False})
+    teams = [size for size in (2, 4) if size <= world and world > 1]
+    found += [
+        {"zero_stage": stage, "sequence_parallel": size, "gradient_checkpointing": stage == 2}
+        for stage in stages
+        for size in (teams if whole else teams[:1])
+    ]
     sizes = [size for size in (1, 2, 4, 8) if BATCH % (world * size) == 0]
     study = {"zero_stage": 1, "loss_reduction": "microbatch_sum"}
     return found + [study | {"micro_batch_sequences": size} for size in (sizes if whole else sizes[-1:])]
@@ -152,7 +158,7 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
     for layout in layouts(world, whole):
         made = trial(folder, world, layout)
         if layout.get("packed") is False:  # every row a forward pass of its own
-            step_module.layout = lambda trial, lengths, world: assign_unpacked(
+            step_module.layout = lambda train, lengths, world: assign_unpacked(
                 len(lengths), workers=world, micro_batch_sequences=1
             )
         engine = build(Job(made, Storage(folder), "p", folder))

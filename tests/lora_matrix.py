@@ -69,6 +69,7 @@ def worker(rank: int, port: int, folder: str) -> None:
 
     from rsft.training import attention, lora, settings
     from rsft.training.engine import Engine
+    from rsft.training.kernels import Kernels
     from rsft.training.loss import TargetLoss
     from rsft.training.step import optimizer_step
 
@@ -91,7 +92,7 @@ def worker(rank: int, port: int, folder: str) -> None:
             config=settings.deepspeed_config(train),
             dist_init_required=False,
         )
-        engine = Engine(inner, model, torch.float32, stage)
+        engine = Engine(inner, model, torch.float32, stage, Kernels(attention.NAME, liger=False))
         data = gradient.rows()
         for step in range(STEPS):
             optimizer_step(engine, gradient.batch(data, step), step, made, rank, WORLD, 0)

@@ -28,6 +28,8 @@ def test_every_layout_gives_the_weights_of_plain_torch() -> None:
     found = [json.loads(line.removeprefix("LAYOUT ")) for line in lines]
     assert len(found) >= 4 and {layout.get("loss_reduction") for layout in found} == {None, "microbatch_sum"}
     assert {layout["zero_stage"] for layout in found} == {0, 1, 2, 3}
+    shared = [layout for layout in found if layout.get("sequence_parallel") == 2]
+    assert {layout["zero_stage"] for layout in shared} == {0, 1, 2, 3}, "workers that share rows"
     for layout in found:
         assert layout["moved"] > 5e-3
         assert layout["apart"] < TIMES_ROUNDING * layout["rounding"], layout

@@ -322,6 +322,7 @@ OTHER_HARDWARE: dict[str, Any] = {
     "micro_batch_tokens": 4_096,
     "resume_every_steps": 7,
     "gradient_checkpointing": True,
+    "sequence_parallel": 2,
 }
 
 
@@ -365,7 +366,7 @@ def test_under_microbatch_sum_the_number_of_workers_changes_what_is_learned() ->
 
 @pytest.mark.parametrize("field", OTHER_HARDWARE)
 def test_a_hardware_setting_keeps_the_id(field: str) -> None:
-    changes = {field: OTHER_HARDWARE[field]}
+    changes = {"workers": 2, field: OTHER_HARDWARE[field]}
     assert only_id(train=TrainSpec(**(TRAIN | changes))) == only_id()
     override = Override(train=changes)
     assert only_id(overrides=(override,)) == only_id()

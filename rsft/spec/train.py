@@ -13,6 +13,7 @@ HARDWARE_FIELDS = frozenset(
     {
         *("workers", "device", "zero_stage", "offload", "micro_batch_tokens", "resume_every_steps"),
         "gradient_checkpointing",
+        "sequence_parallel",
     }
 )
 """Fields that say where and how fast, not what is learned (see `hardware_fields`)."""
@@ -109,13 +110,22 @@ class TrainSpec(Spec):
     """ZeRO-3 or ZeRO-2 optimizer states in CPU memory. Not part of the identity."""
 
     micro_batch_tokens: int = Field(default=40_000, gt=0)
-    """Upper bound of one forward pass, padding included. Not part of the identity."""
+    """Upper bound of one forward pass, of all workers that share it. Not part of the identity."""
 
     gradient_checkpointing: bool | None = None
     """Activations are computed again in the backward pass; None means on GPUs. Not part of the identity."""
 
+    sequence_parallel: int = Field(default=1, gt=0)
+    """Workers that share each forward pass, every one with a stretch of its positions (Ulysses, arXiv
+    2309.14509): for rows whose activations one GPU cannot hold. Not part of the identity."""
+
     resume_every_steps: int = Field(default=25, gt=0)
     """Distance of resumable states; what a kill can cost. Not part of the identity."""
+
+    @property
+    def teams(self) -> int:
+        """Groups of workers that rows are dealt to: single workers, unless they share rows."""
+        return self.workers // self.sequence_parallel
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -142,6 +152,16 @@ class TrainSpec(Spec):
                 f"TrainSpec.precision={self.precision!r} with zero_stage=0 would add gradients up in bf16, "
                 "for which DeepSpeed has no remedy; set zero_stage=1, which on one worker is the same."
             )
+        if self.workers % self.sequence_parallel:
+            raise SpecError(
+                f"TrainSpec.sequence_parallel={self.sequence_parallel} does not divide "
+                f"workers={self.workers}; set workers to a multiple of it."
+            )
+        if study and self.sequence_parallel > 1:
+            raise SpecError(
+                "TrainSpec.loss_reduction='microbatch_sum' is about rows per worker, and with "
+                f"sequence_parallel={self.sequence_parallel} workers share them; leave it out."
+            )
         if study and self.batch_tokens:
             raise SpecError(
                 "TrainSpec.loss_reduction='microbatch_sum' is about rows per worker, and batch_tokens="
@@ -153,16 +173,16 @@ class TrainSpec(Spec):
                 f"{self.micro_batch_sequences} rows on {self.workers} workers, as loss_reduction="
                 f"'microbatch_sum' needs; use a multiple of {rows}."
             )
-        if self.batch_tokens and self.batch_tokens < self.workers * self.max_tokens:
+        if self.batch_tokens and self.batch_tokens < self.teams * self.max_tokens:
             raise SpecError(
                 f"TrainSpec.batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens} on each "
-                f"of {self.workers} workers, so a worker could have no row; set batch_tokens to "
-                f"{self.workers * self.max_tokens} or more."
+                f"of {self.teams} workers, so a worker could have no row; set batch_tokens to "
+                f"{self.teams * self.max_tokens} or more."
             )
-        if not self.batch_tokens and self.batch_sequences < self.workers:
+        if not self.batch_tokens and self.batch_sequences < self.teams:
             raise SpecError(
-                f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.workers}, "
-                f"so a worker would have no row; set batch_sequences to {self.workers} or more."
+                f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.teams}, "
+                f"so a worker would have no row; set batch_sequences to {self.teams} or more."
             )
         return self
 

@@ -23,6 +23,8 @@ class Cluster:
     gpus: float
     local: bool
     """Started by this process, gone with it."""
+    accelerators: frozenset[str]
+    """Types of GPUs, as Ray names them."""
     logs: str
     """Where Ray's, vLLM's and DeepSpeed's own output goes."""
 
@@ -63,7 +65,9 @@ def _join_or_start() -> Cluster:
     resources = ray.cluster_resources()
     cores = resources.get("CPU", 1.0) if joined else float(os.cpu_count() or 1)
     logs = f"{context.address_info['session_dir']}/logs"
-    return Cluster(cores, resources.get("GPU", 0.0), not joined, logs)
+    kinds = (name.partition("accelerator_type:") for name in resources)
+    accelerators = frozenset(kind for before, mark, kind in kinds if mark and not before)
+    return Cluster(cores, resources.get("GPU", 0.0), not joined, accelerators, logs)
 
 
 def remotely(function: Callable[..., Any], environment: dict[str, str], *arguments: Any) -> Any:

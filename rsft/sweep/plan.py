@@ -20,6 +20,8 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.training import ulysses
+from rsft.training.memory import Shape
 
 State = Literal["done", "failed", "open"]
 
@@ -122,7 +124,8 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         only: glob on trial ids, for running a part.
 
     Raises:
-        SpecError: an unknown benchmark, or a glob that matches no trial.
+        SpecError: an unknown benchmark, a glob that matches no trial, or `sequence_parallel` that a base's
+            attention heads cannot be cut by.
         ModelError: a base that cannot be used.
     """
     questions = tuple(question(use, sweep.evaluation.sampling) for use in sweep.evaluation.benchmarks)
@@ -131,6 +134,9 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
     trials = tuple(trial for trial in every if fnmatch.fnmatch(trial.id, only))
     if not trials:
         raise SpecError(f"--only {only!r} matches none of the {len(every)} trials; see `rsft plan`.")
+    for label, train in {(t.model.label, t.train) for t in trials if t.train.sequence_parallel > 1}:
+        if (shape := Shape.read(bases[label].source)) is not None:
+            ulysses.check(train, shape.heads, shape.kv_heads)
     notes = [f"base {label} is not pinned to a revision" for label, b in bases.items() if not b.pinned]
     notes += [
         f"rows of {source.dataset} for variant {data.name} are not pinned to a revision"

@@ -84,6 +84,7 @@ def real_engines(
     from rsft.generation.stream import answer_all
     from rsft.sweep.cluster import LazyCluster, remotely
     from rsft.sweep.tuner import train_all
+    from rsft.training.kernels import refuse_bf16
     from rsft.training.settings import worker_environment
 
     with LazyCluster(
@@ -100,6 +101,8 @@ def real_engines(
 
         def train(jobs: Sequence[TrainJob]) -> dict[str, str]:
             cluster = lazy.get()
+            for job in jobs:
+                refuse_bf16(job.trial.train, cluster.accelerators)
             fits = at_once or min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
             attempt = time.strftime("attempt-%Y%m%dT%H%M%S", time.gmtime())
             # On one machine a group of workers takes longer to start than a nano trial to train.

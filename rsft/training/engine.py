@@ -13,7 +13,8 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.training.attention import NAME as DOCUMENTS
+from rsft.training import attention, ulysses
+from rsft.training.kernels import Kernels, apply_liger, installed, kernels
 from rsft.training.lora import add_adapters
 from rsft.training.loss import TargetLoss
 from rsft.training.settings import deepspeed_config, makes_own_optimizer
@@ -57,6 +58,7 @@ class Engine:
     dtype: torch.dtype
     """Of the base's weights, and of every checkpoint's."""
     zero_stage: int
+    kernels: Kernels
     adapters: ModelSpec | None = None
     """The base that adapters are trained on; None when all weights are."""
 
@@ -82,17 +84,24 @@ def build(job: Job, universal: bool = False) -> Engine:
         job.base,
         revision=job.trial.model.revision,
         dtype="auto",
-        attn_implementation=DOCUMENTS,
+        attn_implementation=attention.NAME,
         trust_remote_code=False,
         use_safetensors=True,
     )
     dtype = model.dtype
+    capability = torch.cuda.get_device_capability() if torch.cuda.is_available() else None
+    chosen = kernels(train, installed(), capability, model.config.model_type)
+    if chosen.attention != attention.NAME:
+        model.set_attn_implementation(chosen.attention)
+    if chosen.liger:
+        apply_liger(model)
     model.to(torch.float32 if train.precision == "fp32" else torch.bfloat16)
     if train.lora:
         add_adapters(model, train.lora, job.trial.seed)
     if train.device == "gpu" if train.gradient_checkpointing is None else train.gradient_checkpointing:
         model.gradient_checkpointing_enable({"use_reentrant": False})
     model.train()
+    mpu = ulysses.join(model, train, chosen.attention)
     loss = TargetLoss(model)
     weights = [p for p in loss.parameters() if p.requires_grad]
     engine, *_ = deepspeed.initialize(
@@ -100,9 +109,10 @@ def build(job: Job, universal: bool = False) -> Engine:
         model_parameters=weights,
         optimizer=None if makes_own_optimizer(train) else _optimizer(train, weights),
         config=deepspeed_config(train, universal),
+        mpu=mpu,
         dist_init_required=False,
     )
-    return Engine(engine, model, dtype, train.zero_stage, job.trial.model if train.lora else None)
+    return Engine(engine, model, dtype, train.zero_stage, chosen, job.trial.model if train.lora else None)
 
 
 def _optimizer(train: TrainSpec, weights: list[torch.nn.Parameter]) -> torch.optim.Optimizer:

@@ -101,6 +101,9 @@ class TrialRun:
                 "workers": self.world,
                 "device": train.device,
                 "zero_stage": train.zero_stage,
+                "sequence_parallel": train.sequence_parallel,
+                "attention": self.engine.kernels.attention,
+                "liger": self.engine.kernels.liger,
                 "peak_flops": self.peak.flops if self.peak else None,
                 "peak_source": self.peak.source if self.peak else None,
             }
@@ -165,9 +168,9 @@ class TrialRun:
         states.save(self.engine.deepspeed, self.storage, state, self.rank)
 
     def _heldout(self) -> dict[str, float]:
-        limit = self.trial.train.micro_batch_tokens
+        train = self.trial.train
         return {
-            name: heldout_sums(self.engine, rows, limit, self.rank, self.world, self.pad).loss
+            name: heldout_sums(self.engine, rows, train, self.rank, self.world, self.pad).loss
             for name, rows in self.heldout.items()
         }
 

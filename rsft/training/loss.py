@@ -29,7 +29,11 @@ class TargetLoss(nn.Module):
         self.model = model
 
     def forward(
-        self, input_ids: torch.Tensor, position_ids: torch.Tensor, labels: torch.Tensor
+        self,
+        input_ids: torch.Tensor,
+        position_ids: torch.Tensor,
+        labels: torch.Tensor,
+        row_positions: torch.Tensor | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Sums over the targets of one row of documents.
 
@@ -37,14 +41,16 @@ class TargetLoss(nn.Module):
             input_ids: (1, T).
             position_ids: (1, T), restarting with each document; attention is blocked by it.
             labels: (1, T), the next token at trained positions, IGNORE elsewhere.
+            row_positions: `position_ids` of the whole row, where this is a stretch of it (see ulysses).
 
         Returns:
             The negative log-likelihood, nats (a scalar; 0, with a gradient path, without a target), and
             (2,) without gradient: targets that the model ranks first, and entropy of its distributions.
         """
         body = getattr(self.model, self.model.base_model_prefix)
+        told = documents(position_ids if row_positions is None else row_positions)
         hidden_TH = body(
-            input_ids=input_ids, position_ids=position_ids, use_cache=False, **documents(position_ids)
+            input_ids=input_ids, position_ids=position_ids, use_cache=False, **told
         ).last_hidden_state[0]
         trained_T = labels[0] != IGNORE
         hidden_NH, labels_N = hidden_TH[trained_T], labels[0][trained_T]

@@ -227,13 +227,13 @@ def remedy(parameters: int, train: TrainSpec, shape: Shape | None) -> str:
 
 
 def micro_batch_tokens(train: TrainSpec) -> int:
-    """Positions of the largest forward pass on one worker."""
+    """Positions of the largest forward pass on one worker, which may share it with others."""
     if train.loss_reduction == "microbatch_sum":
         most = train.micro_batch_sequences * train.max_tokens  # rows go together whatever their length
     else:
         most = train.micro_batch_tokens
     of_batch = train.batch_tokens or train.batch_sequences * train.max_tokens
-    return min(most, math.ceil(of_batch / train.workers))
+    return math.ceil(min(most, math.ceil(of_batch / train.teams)) / train.sequence_parallel)
 
 
 def checkpoints_activations(train: TrainSpec) -> bool:

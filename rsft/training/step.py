@@ -17,6 +17,7 @@ from rsft.data.template import Tokens
 from rsft.spec.schedule import learning_rate
 from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Trial
+from rsft.training import ulysses
 from rsft.training.engine import Engine
 from rsft.training.settings import plain_optimizer
 
@@ -63,13 +64,14 @@ class Step:
         return math.isfinite(self.sums.loss) and math.isfinite(self.grad_norm) and not self.skipped
 
 
-def layout(trial: Trial, lengths: Sequence[int], world: int) -> Layout:
-    """Which rows of a step go to which worker and forward pass."""
-    train = trial.train
+def layout(train: TrainSpec, lengths: Sequence[int], world: int) -> Layout:
+    """Which rows of a step go to which worker (or team of them that shares rows) and forward pass."""
     if train.loss_reduction == "microbatch_sum":
         size = train.micro_batch_sequences
         return assign_unpacked(len(lengths), workers=world, micro_batch_sequences=size)
-    return assign(lengths, workers=world, micro_batch_tokens=train.micro_batch_tokens)
+    return assign(
+        lengths, workers=world // train.sequence_parallel, micro_batch_tokens=train.micro_batch_tokens
+    )
 
 
 def optimizer_step(
@@ -97,13 +99,14 @@ def optimizer_step(
     train, inner = trial.train, engine.deepspeed
     watch = watch or Stopwatch()
     targets = sum(tokens.targets for tokens in batch)
-    mine = layout(trial, [len(tokens) for tokens in batch], world)[rank]
+    team, place = ulysses.place(train, rank)
+    mine = layout(train, [len(tokens) for tokens in batch], world)[team]
     for group in inner.optimizer.param_groups:
         group["lr"] = learning_rate(train, step, trial.steps)
     sums = torch.zeros(3, dtype=torch.float64)
     for number, rows in enumerate(mine):
         documents = [batch[row] for row in rows]
-        inputs = on_device(documents, pad, inner.device)
+        inputs = on_device(documents, pad, inner.device, place, train.sequence_parallel)
         watch.lap("data")
         nll, facts = inner(*inputs)
         watch.lap("forward")
@@ -112,9 +115,9 @@ def optimizer_step(
             # The study takes the mean of each micro-batch and adds those up.
             scale = 1 / sum(tokens.targets for tokens in documents)
         else:
-            # DeepSpeed averages gradients over workers; times `world` makes that a sum, and dividing by
-            # the step's own targets makes it a mean over tokens, however rows were laid out.
-            scale = world / targets
+            # DeepSpeed averages gradients over workers; undoing that makes a sum, and dividing by the
+            # step's own targets makes it a mean over tokens, however rows were laid out.
+            scale = ulysses.averaged_over(train, world) / targets
         inner.backward(nll * scale, scale_wrt_gas=False)
         watch.lap("backward")
         if number < len(mine) - 1:
@@ -143,12 +146,17 @@ def _update(engine: Engine, train: TrainSpec) -> tuple[float, bool]:
     return norm, False
 
 
-def on_device(documents: Sequence[Tokens], pad: int, device: Any) -> list[torch.Tensor]:
-    """Ids, positions and labels of one forward pass."""
-    arrays = micro_batch(documents, pad)
-    return [
-        torch.from_numpy(array).to(device) for array in (arrays.input_ids, arrays.position_ids, arrays.labels)
-    ]
+def on_device(
+    documents: Sequence[Tokens], pad: int, device: Any, place: int = 0, size: int = 1
+) -> list[torch.Tensor]:
+    """Inputs of one forward pass of `TargetLoss`: the part of worker `place` among `size` that share it."""
+    batch = micro_batch(documents, pad)
+    if size == 1:
+        arrays = [batch.input_ids, batch.position_ids, batch.labels]
+    else:
+        part, row_positions = ulysses.cut(batch, place, size, pad)
+        arrays = [part.input_ids, part.position_ids, part.labels, row_positions]
+    return [torch.from_numpy(array).to(device) for array in arrays]
 
 
 def mean(sums: torch.Tensor, targets: int, device: Any) -> Sums:
