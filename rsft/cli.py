@@ -261,7 +261,7 @@ def verify_resume(
     """Kill a trial in several ways, and show that its weights come out bit for bit the same."""
 
     def action() -> int:
-        from rsft.sweep.verify import verify_resume as verify
+        from rsft.resume.verify import verify_resume as verify
 
         return verify(
             load_page(page), trial, steps, kills, seed, storage_uri=storage, out=out, as_json=as_json

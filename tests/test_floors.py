@@ -31,8 +31,9 @@ FLOORS = {
     "report": 3,
     "nano": 3,
     "sweep": 4,
-    "cli": 5,
-    "sweeps": 5,
+    "resume": 5,
+    "cli": 6,
+    "sweeps": 6,
 }
 
 DOORS: dict[str, tuple[str, ...]] = {
@@ -55,7 +56,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
-    "psutil": ("rsft/sweep/tree.py",),
+    "psutil": ("rsft/resume/tree.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 

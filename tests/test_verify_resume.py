@@ -20,15 +20,15 @@ from rsft import layout
 from rsft.cli import load_page
 from rsft.data.batches import RowOrder
 from rsft.errors import EngineError, RsftError, SpecError, StorageError
+from rsft.resume import killer, tree
+from rsft.resume.compare import Tolerance, differing_log, differing_weights, tensors
+from rsft.resume.killer import Blow, Landed, Watched
+from rsft.resume.proof import Proof, Result, epoch_end
+from rsft.resume.table import cells, markdown
+from rsft.resume.verify import KINDS, blows, check_epoch, choose, kinds, length, scratch_storage, shortened
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep import killer, tree
-from rsft.sweep.compare import Tolerance, differing_log, differing_weights, tensors
-from rsft.sweep.killer import Blow, Landed, Watched
 from rsft.sweep.plan import make_plan
-from rsft.sweep.proof import Proof, Result, epoch_end
-from rsft.sweep.proof_table import cells, markdown
-from rsft.sweep.verify import KINDS, blows, check_epoch, choose, kinds, length, scratch_storage, shortened
 
 HOUSE = Path(__file__).resolve().parents[1]
 PAGE = HOUSE / "tests" / "pages" / "one_trial.py"
@@ -430,8 +430,8 @@ def played(
         storage.write_lines(layout.attempts(layout.trial(trial.id)), [{"from_step": s} for s in starts])
         return code
 
-    monkeypatch.setattr("rsft.sweep.proof.strike", lambda *_, **__: landed)
-    monkeypatch.setattr("rsft.sweep.proof.finish", finish)
+    monkeypatch.setattr("rsft.resume.proof.strike", lambda *_, **__: landed)
+    monkeypatch.setattr("rsft.resume.proof.finish", finish)
     monkeypatch.setattr(tree.Run, "start", lambda self: None)
 
 

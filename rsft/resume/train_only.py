@@ -1,6 +1,6 @@
 """Trains what is open of a sweep, and nothing else: what `rsft verify-resume` starts, watches and kills.
 
-    python -m rsft.sweep.train_only ROOT
+    python -m rsft.resume.train_only ROOT
 
 The way to the training workers is that of `rsft run`: plan, prepared rows, Tune, Train, DeepSpeed.
 """

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from rsft import layout
 from rsft.errors import EngineError
+from rsft.resume.tree import POLL_SECONDS, Process, Run, kill
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.tree import POLL_SECONDS, Process, Run, kill
 
 STALL_SECONDS = 900.0
 """A run that shows nothing new for so long is taken to hang."""

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rsft.sweep.proof import Result
+from rsft.resume.proof import Result
 
 COLUMNS = ("kill", "killed", "resumed from step", "weights", "log", "verdict", "seconds")
 

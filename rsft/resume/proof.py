@@ -16,13 +16,13 @@ from rsft import layout
 from rsft.data.batches import RowOrder
 from rsft.data.prepared import open_rows
 from rsft.errors import EXIT_USER_ERROR, EngineError
+from rsft.resume.compare import Tolerance, differing_log, differing_weights
+from rsft.resume.killer import Blow, Landed, Watched, finish, strike
+from rsft.resume.tree import Run
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
-from rsft.sweep.compare import Tolerance, differing_log, differing_weights
-from rsft.sweep.killer import Blow, Landed, Watched, finish, strike
 from rsft.sweep.plan import make_plan
 from rsft.sweep.run import claim_storage
-from rsft.sweep.tree import Run
 
 TRIES = 3
 """Of a kill that comes too late."""

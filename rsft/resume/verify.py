@@ -20,16 +20,16 @@ import typer
 from rich.console import Console
 
 from rsft.errors import SpecError, StorageError
+from rsft.resume.killer import Blow, Target
+from rsft.resume.proof import Proof, Result
+from rsft.resume.table import markdown, show
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.train import TrainSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.entry import DEFAULT_STORAGE, EXIT_INCOMPLETE
-from rsft.sweep.killer import Blow, Target
 from rsft.sweep.plan import make_plan
-from rsft.sweep.proof import Proof, Result
-from rsft.sweep.proof_table import markdown, show
 
 KINDS = {
     "worker": "a training worker at a random step",

@@ -34,7 +34,7 @@ class Run:
     """
 
     def __init__(self, storage: Storage) -> None:
-        self._command = [sys.executable, "-m", "rsft.sweep.train_only", storage.root]
+        self._command = [sys.executable, "-m", "rsft.resume.train_only", storage.root]
         self.log = Path(storage.path("run.log"))
         """What its processes print."""
         self._leader: subprocess.Popen[bytes] | None = None
