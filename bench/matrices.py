@@ -35,8 +35,8 @@ def facts(script: str, *arguments: str, word: str) -> Iterator[dict[str, Any]]:
 def gradient() -> Iterator[str]:
     yield "## Weights after 20 steps, however a step is laid out\n"
     yield "Largest distance of any weight from plain torch in float64.\n"
-    yield "| workers | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | weights moved by |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| workers | sharing a row | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | moved by |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     for world in (1, 2, 4):
         for layout in facts("gradient_matrix.py", str(world), "--whole", word="LAYOUT"):
             study = layout.get("loss_reduction") == "microbatch_sum"
@@ -47,6 +47,7 @@ def gradient() -> Iterator[str]:
             )
             yield row(
                 layout["world"],
+                layout.get("sequence_parallel", 1),
                 "microbatch_sum" if study else "token_mean",
                 layout["zero_stage"],
                 size,

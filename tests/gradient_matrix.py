@@ -75,7 +75,8 @@ def layouts(world: int, whole: bool) -> list[dict[str, Any]]:
         found.append({"zero_stage": 1, "micro_batch_tokens": 4 * LONGEST, "packed": False})
     teams = [size for size in (2, 4) if size <= world and world > 1]
     found += [
-        {"zero_stage": stage, "sequence_parallel": size, "gradient_checkpointing": stage == 2}
+        {"zero_stage": stage, "micro_batch_tokens": 4 * LONGEST, "packed": True}
+        | {"sequence_parallel": size, "gradient_checkpointing": stage == 2}
         for stage in stages
         for size in (teams if whole else teams[:1])
     ]
