@@ -35,7 +35,7 @@ def facts(script: str, *arguments: str, word: str) -> Iterator[dict[str, Any]]:
 def gradient() -> Iterator[str]:
     yield "## Weights after 20 steps, however a step is laid out\n"
     yield "Largest distance of any weight from plain torch in float64.\n"
-    yield "| workers | sharing a row | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | moved by |"
+    yield "| workers | share a row | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | moved by |"
     yield "|---|---|---|---|---|---|---|---|---|"
     for world in (1, 2, 4):
         for layout in facts("gradient_matrix.py", str(world), "--whole", word="LAYOUT"):
