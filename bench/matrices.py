@@ -35,8 +35,8 @@ def facts(script: str, *arguments: str, word: str) -> Iterator[dict[str, Any]]:
 def gradient() -> Iterator[str]:
     yield "## Weights after 20 steps, however a step is laid out\n"
     yield "Largest distance of any weight from plain torch in float64.\n"
-    yield "| workers | share a row | reduction | ZeRO | micro-batch | packed | rsft | plain fp32 | moved by |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield "| workers | share a row | reduction | ZeRO | pass | packed | rsft | plain fp32 | moved by | norm |"
+    yield "|---|---|---|---|---|---|---|---|---|---|"
     for world in (1, 2, 4):
         for layout in facts("gradient_matrix.py", str(world), "--whole", word="LAYOUT"):
             study = layout.get("loss_reduction") == "microbatch_sum"
@@ -52,7 +52,7 @@ def gradient() -> Iterator[str]:
                 layout["zero_stage"],
                 size,
                 "no" if study or not layout["packed"] else "yes",
-                *(f"{layout[name]:.1e}" for name in ("apart", "rounding", "moved")),
+                *(f"{layout[name]:.1e}" for name in ("apart", "rounding", "moved", "norm")),
             )
 
 

@@ -115,10 +115,13 @@ def batch(data: list[Tokens], step: int) -> list[Tokens]:
     return [data[n] for n in ORDER[step]]
 
 
-def reference(folder: str, made: Trial, world: int, dtype: torch.dtype) -> dict[str, torch.Tensor]:
-    """Plain torch: the definition, written down."""
+def reference(
+    folder: str, made: Trial, world: int, dtype: torch.dtype
+) -> tuple[dict[str, torch.Tensor], list[float]]:
+    """Plain torch: the definition, written down. Weights after the last step, gradient norms of all."""
     model = AutoModelForCausalLM.from_pretrained(folder).to(dtype)
     train, data = made.train, rows()
+    norms: list[float] = []
     optimizer = torch.optim.AdamW(model.parameters(), lr=1.0, betas=train.betas, eps=1e-8, weight_decay=0.01)
     for step in range(STEPS):
         chosen = batch(data, step)
@@ -138,11 +141,11 @@ def reference(folder: str, made: Trial, world: int, dtype: torch.dtype) -> dict[
                 total = total + nll / sum(chosen[worker + world * i].targets for i in mates) / world
         optimizer.zero_grad()
         total.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm)
+        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), train.clip_norm)))
         for group in optimizer.param_groups:
             group["lr"] = learning_rate(train, step, STEPS)
         optimizer.step()
-    return {name: value.detach().double() for name, value in model.state_dict().items()}
+    return {name: value.detach().double() for name, value in model.state_dict().items()}, norms
 
 
 def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
@@ -155,7 +158,7 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
     from rsft.training.engine import Job, build
 
     plain_layout = step_module.layout
-    references: dict[str, tuple[dict[str, torch.Tensor], ...]] = {}
+    references: dict[str, list[tuple[dict[str, torch.Tensor], list[float]]]] = {}
     for layout in layouts(world, whole):
         made = trial(folder, world, layout)
         if layout.get("packed") is False:  # every row a forward pass of its own
@@ -164,25 +167,35 @@ def worker(rank: int, world: int, folder: str, port: int, whole: bool) -> None:
             )
         engine = build(Job(made, Storage(folder), "p", folder))
         data = rows()
-        for step in range(STEPS):
-            step_module.optimizer_step(engine, batch(data, step), step, made, rank, world, 0)
+        norms = [
+            step_module.optimizer_step(engine, batch(data, step), step, made, rank, world, 0).grad_norm
+            for step in range(STEPS)
+        ]
         step_module.layout = plain_layout
         state = engine.weights()
         if rank == 0:
             found = {name: value.double() for name, value in state.items()}
             definition = f"{made.train.loss_reduction} {made.train.micro_batch_sequences}"
             if definition not in references:
-                references[definition] = tuple(
+                references[definition] = [
                     reference(folder, made, world, dtype) for dtype in (torch.float64, torch.float32)
-                )
-            wanted, plain = references[definition]
+                ]
+            (wanted, sizes), (plain, _) = references[definition]
             assert wanted.keys() - {"lm_head.weight"} <= found.keys(), "tensors without a partner"
             shared = wanted.keys() & found.keys()
             apart = max(float((found[name] - wanted[name]).abs().max()) for name in shared)
             rounding = max(float((plain[name] - wanted[name]).abs().max()) for name in shared)
             pairs = start_and_end(folder, wanted)
             moved = max(float((value - before).abs().max()) for value, before in pairs)
-            facts = layout | {"world": world, "apart": apart, "rounding": rounding, "moved": moved}
+            # AdamW and clipping hide a constant factor, so the size of the gradient is compared too.
+            norm = max(abs(found / size - 1) for found, size in zip(norms, sizes, strict=True))
+            facts = layout | {
+                "world": world,
+                "apart": apart,
+                "rounding": rounding,
+                "moved": moved,
+                "norm": norm,
+            }
             print("LAYOUT " + json.dumps(facts), flush=True)
         dist.barrier()
     dist.destroy_process_group()

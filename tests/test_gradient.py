@@ -17,6 +17,10 @@ TIMES_ROUNDING = 3
 move by 1e-2): AdamW divides by the root of the second moment, so that where a gradient is small, the order of
 a sum shows."""
 
+NORM = 1e-4
+"""How far the norm of a gradient may be from float64's, as a share: a sum of some 1e4 squares in fp32, at
+weights that rounding has led 1e-6 apart."""
+
 
 @pytest.mark.engines
 @pytest.mark.slow
@@ -34,3 +38,4 @@ def test_every_layout_gives_the_weights_of_plain_torch() -> None:
         assert layout["moved"] > 5e-3
         assert layout["apart"] < TIMES_ROUNDING * layout["rounding"], layout
         assert layout["rounding"] < 1e-5
+        assert layout["norm"] < NORM, layout
