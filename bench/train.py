@@ -5,12 +5,12 @@
 Everybody trains the shipped nano-3m in fp32 with AdamW on the same MATH rows (the first `--rows` that fit
 `--max-tokens`, in a fixed random order), `--batch` rows per optimizer step, two threads in all. A contender
 is a fresh process, or two workers; its first step counts as start-up, and the seconds of a later step are the
-median over runs. Runs take turns; lines that decide nothing run once.
+median over runs. Runs take turns; slow lines run once, for half the steps.
 
 TRL is measured in its correct settings, with completion-only loss, without gradient checkpointing and bf16.
 Its packing takes one block per forward pass, as many per step as hold `--batch` rows; its grouping by length
 is no random batch and stands aside. `--compile` adds its packing under torch.compile: minutes of start-up.
-Padding to the maximum goes 4 rows per pass, as in the study. Correct is whose mean loss over the first batch,
+Padding to the maximum is the study's way: 4 rows per pass, activations computed again (its config). Correct is whose mean loss over the first batch,
 before any update, is everybody's: a contender whose documents see one another fails. `make bench` installs
 TRL.
 """
@@ -57,8 +57,10 @@ class Contender:
     packing: bool = False
     grouped: bool = False
     compiled: bool = False
+    checkpointing: bool = False
+    """Activations are computed again in the backward pass."""
     once: bool = False
-    """Not in every run."""
+    """Slow, so in one run of half the steps."""
 
 
 CONTENDERS = {
@@ -73,7 +75,12 @@ CONTENDERS = {
     "trl-longest": Contender("trl, padded to the longest", "trl", once=True),
     "trl-grouped": Contender("trl, grouped by length (no random batch)", "aside", grouped=True, once=True),
     "trl-maximum": Contender(
-        "trl, padded to the maximum, 4 rows per pass", "padded", pass_rows=4, to_maximum=True, once=True
+        "trl as the study: padded to the maximum",
+        "padded",
+        pass_rows=4,
+        to_maximum=True,
+        checkpointing=True,
+        once=True,
     ),
 }
 
@@ -189,6 +196,11 @@ def bare(contender: Contender, task: Task) -> dict[str, Any]:
 
 def ours(contender: Contender, task: Task) -> dict[str, Any]:
     """The trainer's own engine and step with gloo workers; Ray Train, which starts them, is left out."""
+    from rsft.training.settings import without_unused
+
+    with without_unused("cpu"):  # as in the trainer's own workers
+        from rsft.training.engine import Job, build
+        from rsft.training.step import optimizer_step
     import torch
     import torch.distributed as dist
 
@@ -197,8 +209,6 @@ def ours(contender: Contender, task: Task) -> dict[str, Any]:
     from rsft.spec.data import PackagedRows
     from rsft.spec.trial import Length, Trial
     from rsft.storage import Storage
-    from rsft.training.engine import Job, build
-    from rsft.training.step import optimizer_step
 
     world = contender.workers
     dist.init_process_group("gloo", rank=task.rank, world_size=world)
@@ -209,14 +219,14 @@ def ours(contender: Contender, task: Task) -> dict[str, Any]:
         warmup_steps=0,
         batch_sequences=task.batch,
         max_tokens=task.max_tokens,
-        micro_batch_tokens=task.max_tokens,
+        micro_batch_tokens=task.max_tokens * 3 // 2 if world == 1 else task.max_tokens,
         betas=BETAS,
         clip_norm=CLIP_NORM,
         weight_decay=0.0,
         precision="fp32",
         device="cpu",
         workers=world,
-        zero_stage=1,
+        zero_stage=0 if world == 1 else 1,
     )
     trial = Trial(
         id="bench",
@@ -303,7 +313,7 @@ def trl(contender: Contender, task: Task) -> dict[str, Any]:
                 max_steps=task.steps + 1,
                 learning_rate=LEARNING_RATE,
                 lr_scheduler_type="constant",
-                gradient_checkpointing=False,
+                gradient_checkpointing=contender.checkpointing,
                 bf16=False,
                 use_cpu=True,
                 torch_compile=contender.compiled,
@@ -340,6 +350,8 @@ def contend(key: str, file: Path, rank: int, born: float) -> None:
     given = json.loads(file.read_text(encoding="utf-8"))
     rows = [Row(**row) for row in given.pop("rows")]
     contender = CONTENDERS[key]
+    if contender.once:
+        given["steps"] = max(given["steps"] // 2, 1)
     run = {"bare": bare, "ours": ours}.get(key.partition("-")[0], trl)
     facts = run(contender, Task(rows=rows, rank=rank, born=born, **given))
     print(json.dumps(facts | {"peak_mb": peak_mb()}))

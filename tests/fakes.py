@@ -151,7 +151,7 @@ class FakeGenerator:
         )
 
 
-def fake_engines(trainer: FakeTrainer, generator: FakeGenerator) -> Engines:
+def fake_engines(trainer: FakeTrainer, generator: FakeGenerator, beside: bool = False) -> Engines:
     def canary(model: ModelSpec, base: Base) -> Canary:
         return CANARY
 
@@ -159,6 +159,7 @@ def fake_engines(trainer: FakeTrainer, generator: FakeGenerator) -> Engines:
         tokenizer=lambda source, model: ToyTokenizer(),
         prove=lambda rows: None,
         scan=flagged,
+        beside=lambda jobs: beside,
         train=trainer,
         canary=canary,
         answer=generator,

@@ -209,7 +209,7 @@ PAGE = Path(__file__).with_name("pages") / "distill_countdown.py"
 
 
 @pytest.mark.ray
-@pytest.mark.slow
+@pytest.mark.soak
 def test_a_killed_distillation_asks_again_only_what_was_in_flight(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rsft.cli", "data", "distill", str(PAGE), "--storage", str(tmp_path)]
     environment = {k: v for k, v in os.environ.items() if k != "RAY_ADDRESS"}

@@ -9,10 +9,9 @@ import pytest
 from rsft import layout
 from rsft.cli import load_page
 from rsft.errors import SpecError
-from rsft.spec import TrainSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
-from rsft.sweep.plan import classify, concurrent_trials, make_plan
+from rsft.sweep.plan import classify, make_plan
 
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 
@@ -94,11 +93,3 @@ def test_an_unknown_benchmark_names_the_nearest(tmp_path: Path) -> None:
 def test_failures_have_a_kind_and_a_next_action(message: str, kind: str) -> None:
     found = classify(message)
     assert found["kind"] == kind and found["next"]
-
-
-def test_trials_that_fit_are_bounded_by_their_workers(tmp_path: Path) -> None:
-    (trial, *_) = make_plan(load_page(SWEEPS / "smoke.py"), Storage(tmp_path)).trials
-    assert concurrent_trials(trial, cpus=2, gpus=0) == 1
-    assert concurrent_trials(trial, cpus=8, gpus=0) == 4
-    on_gpu = trial.model_copy(update={"train": TrainSpec(workers=4)})
-    assert concurrent_trials(on_gpu, cpus=100, gpus=8) == 2

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import ray
 
+from rsft.sweep.room import Cluster
+
 LOGICAL_CPUS = 16
 """What a laptop's Ray is told it has. Ray Data's stages and Tune's drivers each ask for a share of a
 logical CPU and would wait for one another for ever on two; how much really runs at once is our plan's."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """What there is to run on."""
-
-    cpus: float
-    """Cores that may be kept busy."""
-    gpus: float
-    local: bool
-    """Started by this process, gone with it."""
-    accelerators: frozenset[str]
-    """Types of GPUs, as Ray names them."""
-    logs: str
-    """Where Ray's, vLLM's and DeepSpeed's own output goes."""
 
 
 class LazyCluster:

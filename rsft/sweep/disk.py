@@ -14,7 +14,8 @@ from rsft.bases import Base
 from rsft.errors import StorageError
 from rsft.spec.trial import Trial
 from rsft.storage import Storage, existing, out_of_space
-from rsft.sweep.plan import Plan, concurrent_trials
+from rsft.sweep.plan import Plan
+from rsft.sweep.room import Cluster, trials_at_once
 
 WEIGHT_BYTES = 2
 """Per parameter of an exported checkpoint in bf16, for a base whose files are not here."""
@@ -154,7 +155,8 @@ def _at_once(plan: Plan, trials: Sequence[Trial]) -> int:
     most = plan.sweep.concurrent_trials
     if most is None:
         # GPUs are not known yet, so one trial at a time is the least that will be needed.
-        most = min(concurrent_trials(trial, cpus=os.cpu_count() or 1, gpus=0) for trial in trials)
+        here = Cluster(cpus=os.cpu_count() or 1, gpus=0, local=True)
+        most = trials_at_once([trial.train for trial in trials], here)
     return min(most, len(trials))
 
 

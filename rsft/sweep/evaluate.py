@@ -23,7 +23,7 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
 from rsft.sweep.overlap import clean_estimates, overlaps, prepared_of
-from rsft.sweep.plan import Cell, Plan, Question
+from rsft.sweep.plan import Cell, Plan, Question, State
 
 
 def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
@@ -39,8 +39,16 @@ def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
             storage.write_lines(path, [asdict(problem) for problem in found])
 
 
-def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
-    """One job per base with the open cells of all checkpoints that exist, the base's own first."""
+def answer_jobs(
+    plan: Plan, engines: Engines, states: tuple[State, ...] = ("open", "failed")
+) -> Iterator[AnswerJob]:
+    """One job per base with the cells of all checkpoints that exist, the base's own first.
+
+    Args:
+        plan: of the sweep.
+        engines: who computes the canary of a base.
+        states: of the cells to ask.
+    """
     for label, base in plan.bases.items():
         trials = [trial for trial in plan.trials if trial.model.label == label]
         tasks: list[EvalTask] = []
@@ -49,7 +57,7 @@ def answer_jobs(plan: Plan, engines: Engines) -> Iterator[AnswerJob]:
             for step in (0, *trial.checkpoint_steps):
                 cells = [c for c in plan.cells(trial) if c.step == step and c.folder not in seen]
                 seen |= {cell.folder for cell in cells}
-                wanted = [cell for cell in cells if plan.cell_state(cell) != "done"]
+                wanted = [cell for cell in cells if plan.cell_state(cell) in states]
                 weights = _weights(plan, trial, step) if wanted else None
                 if weights is None:
                     continue  # nothing open, or the checkpoint has not landed

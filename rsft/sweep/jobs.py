@@ -75,6 +75,8 @@ class Engines:
     """Compares the loss of a few rows in several layouts, for certificates."""
     scan: Callable[[Storage, str, Index, int], pa.Table]
     """Looks for benchmark problems in prepared rows (see rsft.data.overlap.flagged)."""
+    beside: Callable[[Sequence[TrainJob]], bool]
+    """Whether engines have room beside the training of these jobs."""
     train: Callable[[Sequence[TrainJob]], dict[str, str]]
     """Trains all jobs; returns the error text of each trial that failed."""
     canary: Callable[[ModelSpec, Base], Canary]

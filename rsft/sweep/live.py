@@ -106,6 +106,10 @@ class Progress:
         """The evaluation phase begins."""
         self._read_logs()
         self._phase = "evaluating"
+        self.cells(done, total)
+
+    def cells(self, done: int, total: int) -> None:
+        """Cells will be answered; in the training phase beside it."""
         self._cells = Counts(done=done, total=total, before=done)
 
     def cell_done(self, what: str, count: int) -> None:
@@ -163,7 +167,8 @@ class Progress:
                 "" if row.tokens_per_second is None else f"{row.tokens_per_second:.0f}",
                 row.state,
             )
-        counts = self._steps if self._phase == "training" else self._cells
-        unit = "steps" if self._phase == "training" else "cells"
-        head = f"{self._phase}: {counts.done}/{counts.total} {unit}{counts.left()}"
+        parts = [(self._steps, "steps")] if self._phase == "training" else []
+        parts += [(self._cells, "cells")] if self._cells.total else []
+        counted = (f"{counts.done}/{counts.total} {unit}{counts.left()}" for counts, unit in parts)
+        head = f"{self._phase}: {', '.join(counted)}"
         return Group(table, Text(head, style="bold"))

@@ -241,9 +241,3 @@ def classify(message: str) -> dict[str, str]:
         if re.search(pattern, message, re.IGNORECASE):
             return {"kind": kind, "message": line, "next": action}
     return {"kind": "unknown", "message": line, "next": "see the logs folder, then run again"}
-
-
-def concurrent_trials(trial: Trial, cpus: float, gpus: float) -> int:
-    """Trials of this size that fit into a cluster at once (Tune does not count Train's workers)."""
-    free = gpus if trial.train.device == "gpu" else cpus
-    return max(1, int(free // trial.train.workers))

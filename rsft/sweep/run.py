@@ -25,9 +25,10 @@ from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.overlap import find_overlaps
-from rsft.sweep.plan import Plan, classify, make_plan, status
+from rsft.sweep.plan import Plan, State, classify, make_plan, status
 from rsft.sweep.results import write_results
 from rsft.sweep.retention import drop_weights, reopen
+from rsft.sweep.rounds import Rounds
 from rsft.tracking.tracker import Tracker
 
 
@@ -159,14 +160,24 @@ def begin_tracking(plan: Plan, tracker: Tracker) -> None:
 
 
 def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress) -> None:
-    """Trains what is open; a trial that fails becomes a row with its reason, and the rest goes on."""
+    """Trains what is open; a trial that fails becomes a row with its reason, and the rest goes on.
+
+    Where there is room for engines beside the trainers, they answer checkpoints as those land.
+    """
     if not jobs:
         return
     progress.on_rows = tracker.training
     progress.training([(trial, plan.trial_state(trial)) for trial in plan.trials])
     started = time.monotonic()
     progress.say(f"training {len(jobs)} trials, {sum(job.trial.steps for job in jobs)} steps")
-    failed = engines.train(jobs)
+    if engines.beside(jobs):
+        progress.cells(*_cells(plan))
+        with Rounds(partial(answer, plan, engines, progress, ("open",))) as rounds:
+            failed = engines.train(jobs)
+        if rounds.error is not None:
+            progress.say(f"note: evaluation beside training stopped and goes on after it ({rounds.error})")
+    else:
+        failed = engines.train(jobs)
     for job in jobs:
         trial = job.trial
         tracker.training(trial.id, plan.storage.read_lines(layout.train_log(layout.trial(trial.id))))
@@ -184,21 +195,38 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
 
 def evaluate(plan: Plan, engines: Engines, tracker: Tracker, progress: Progress) -> None:
     """Fills the open cells of every checkpoint that exists, the untrained bases included."""
+    done, total = _cells(plan)
+    if done == total:
+        return
+    progress.evaluating(done, total)
+    progress.say(f"evaluating {total - done} cells")
+    started = time.monotonic()
+    answer(plan, engines, progress)
+    progress.say(f"evaluated in {time.monotonic() - started:.0f} s")
+
+
+def _cells(plan: Plan) -> tuple[int, int]:
+    """How many cells are done, and how many there are."""
+    counts = status(plan)["cells"]
+    return counts["done"], sum(counts.values())
+
+
+def answer(
+    plan: Plan, engines: Engines, progress: Progress, states: tuple[State, ...] = ("open", "failed")
+) -> None:
+    """Asks what is in one of these states and can be asked now.
+
+    Raises:
+        StorageError: the disk is full.
+    """
     sharing: dict[str, list[str]] = {}
     for trial in plan.trials:
         for cell in plan.cells(trial):
             sharing.setdefault(cell.folder, []).append(trial.id)
-    counts = status(plan)["cells"]
-    if counts["done"] == sum(counts.values()):
-        return
-    progress.evaluating(counts["done"], sum(counts.values()))
-    progress.say(f"evaluating {counts['open'] + counts['failed']} cells")
-    started = time.monotonic()
     root = plan.storage.root
-    for job in answer_jobs(plan, engines):
+    for job in answer_jobs(plan, engines, states):
         for marker in engines.answer(job, partial(CellGrader, root)):
             if out_of_space(marker["error"]):
                 raise full(plan.storage)
             what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
             progress.cell_done(what, len(sharing[marker["folder"]]))
-    progress.say(f"evaluated in {time.monotonic() - started:.0f} s")

@@ -30,8 +30,9 @@ from rsft.storage import Storage
 from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
-from rsft.sweep.plan import concurrent_trials, make_plan
+from rsft.sweep.plan import make_plan
 from rsft.sweep.quiet import set_environment
+from rsft.sweep.room import room_beside, trials_at_once
 from rsft.sweep.run import run_sweep
 
 Device = Literal["cpu", "gpu"]
@@ -99,11 +100,15 @@ def real_engines(
 
             return flagged_on_cluster(storage, name, index)
 
+        def beside(jobs: Sequence[TrainJob]) -> bool:
+            return room_beside([job.trial.train for job in jobs], lazy.get(), actors, at_once)
+
         def train(jobs: Sequence[TrainJob]) -> dict[str, str]:
             cluster = lazy.get()
             for job in jobs:
                 refuse_bf16(job.trial.train, cluster.accelerators)
-            fits = at_once or min(concurrent_trials(job.trial, cluster.cpus, cluster.gpus) for job in jobs)
+            trains = [job.trial.train for job in jobs]
+            fits = at_once or trials_at_once(trains, cluster, actors if beside(jobs) else 0)
             attempt = time.strftime("attempt-%Y%m%dT%H%M%S", time.gmtime())
             # On one machine a group of workers takes longer to start than a nano trial to train.
             return train_all(jobs, concurrent=fits, attempt=attempt, slots=fits if cluster.local else None)
@@ -135,7 +140,13 @@ def real_engines(
             )
 
         yield Engines(
-            tokenizer=load_tokenizer, prove=prove, scan=scan, train=train, canary=canary, answer=answer
+            tokenizer=load_tokenizer,
+            prove=prove,
+            scan=scan,
+            beside=beside,
+            train=train,
+            canary=canary,
+            answer=answer,
         )
 
 

@@ -124,4 +124,5 @@ def _optimizer(train: TrainSpec, weights: list[torch.nn.Parameter]) -> torch.opt
         betas=train.betas,
         eps=train.epsilon,
         weight_decay=train.weight_decay,
+        fused=True,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 import ray.train
@@ -10,20 +9,12 @@ from ray.train.torch import TorchTrainer
 
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
-from rsft.training.settings import worker_environment
-
-UNUSED = ("mlflow", "sklearn")
-"""What DeepSpeed and transformers import where it is installed, for an autotuner and an assistant model: two
-of ten seconds in each worker, for nothing."""
+from rsft.training.settings import without_unused, worker_environment
 
 
 def _loop(config: dict[str, Any]) -> None:
-    blocked = [name for name in UNUSED if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(blocked))  # type: ignore[arg-type]  # None: an import error
-    from rsft.training.loop import train_loop  # torch and DeepSpeed load in the workers alone
-
-    for name in blocked:
-        del sys.modules[name]
+    with without_unused(config["jobs"][0]["trial"]["train"]["device"]):
+        from rsft.training.loop import train_loop  # torch and DeepSpeed load in the workers alone
     train_loop(config)
 
 

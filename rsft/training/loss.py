@@ -79,8 +79,9 @@ class _SummedLoss(torch.autograd.Function):
         ctx: Any, logits_NV: torch.Tensor, labels_N: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         logs_NV = logits_NV.float().log_softmax(-1)
-        nll = -logs_NV.gather(1, labels_N[:, None]).sum()
-        right = (logs_NV.argmax(-1) == labels_N).sum()
+        own_N = logs_NV.gather(1, labels_N[:, None])[:, 0]
+        nll = -own_N.sum()
+        right = (own_N == logs_NV.amax(-1)).sum()  # argmax takes ten times as long on CPUs
         shares_NV = logs_NV.exp()
         entropy = -torch.linalg.vecdot(shares_NV, logs_NV).sum()
         facts = torch.stack([right.float(), entropy])
