@@ -10,9 +10,10 @@ median over runs. Runs take turns; slow lines run once, for half the steps.
 TRL is measured in its correct settings, with completion-only loss, without gradient checkpointing and bf16.
 Its packing takes one block per forward pass, as many per step as hold `--batch` rows; its grouping by length
 is no random batch and stands aside. `--compile` adds its packing under torch.compile: minutes of start-up.
-Padding to the maximum is the study's way: 4 rows per pass, activations computed again (its config). Correct is whose mean loss over the first batch,
-before any update, is everybody's: a contender whose documents see one another fails. `make bench` installs
-TRL.
+Padding to the maximum is the study's way: 4 rows per pass, activations computed again in the backward pass.
+
+Correct is whose mean loss over the first batch, before any update, is everybody's: a contender whose
+documents see one another fails. `make bench` installs TRL.
 """
 
 from __future__ import annotations
