@@ -1,5 +1,6 @@
 """The specs a sweep's page is written in."""
 
+from rsft.spec.claim import Claim, Pick
 from rsft.spec.data import (
     AnswerOnly,
     Corrupted,
@@ -34,6 +35,7 @@ __all__ = [
     "AnswerOnly",
     "BenchmarkUse",
     "Cell",
+    "Claim",
     "Corrupted",
     "DataSpec",
     "DistillSpec",
@@ -51,6 +53,7 @@ __all__ = [
     "PackagedRows",
     "PairedWith",
     "Part",
+    "Pick",
     "RowProblems",
     "SamplingSpec",
     "StripThinking",
