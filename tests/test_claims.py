@@ -138,6 +138,7 @@ def test_two_trials_are_compared_at_their_last_steps() -> None:
 def test_in_a_difference_of_gains_a_shared_base_cancels() -> None:
     found, scores = answer(claim(against=NOCOT, measure="gain")), answer(claim(against=NOCOT))
     assert found.effect == scores.effect
+    assert (found.answers, scores.answers) == (600, 600), "cells that cancel are no evidence"
     # Another base does not cancel: four cells, two on either side, those of a side added up.
     large = Pick(model="large", data="cot")
     table = [*TABLE, cell(large, 0, "gsm8k", 0.6), cell(large, 80, "gsm8k", 0.9)]

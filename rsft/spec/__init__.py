@@ -1,6 +1,6 @@
 """The specs a sweep's page is written in."""
 
-from rsft.spec.claim import Claim, Pick
+from rsft.spec.claim import Claim, Dimension, Pick
 from rsft.spec.data import (
     AnswerOnly,
     Corrupted,
@@ -38,6 +38,7 @@ __all__ = [
     "Claim",
     "Corrupted",
     "DataSpec",
+    "Dimension",
     "DistillSpec",
     "EvalSpec",
     "FileRows",

@@ -12,6 +12,8 @@ from rsft.spec.base import Spec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.trial import Trial
 
+Dimension = Literal["in-domain", "out-of-domain", "general", "safety"]
+"""Of a benchmark's card."""
 Direction = Literal["higher", "lower", "same"]
 Shape = Literal[
     "dip and recovery",
@@ -73,7 +75,7 @@ class Claim(Spec):
     benchmarks: tuple[str, ...] = ()
     """Of the sweep's own; or a `dimension` instead."""
 
-    dimension: Literal["in-domain", "out-of-domain", "general", "safety"] | None = None
+    dimension: Dimension | None = None
     """All benchmarks of the sweep whose cards say so."""
 
     metric: str = "accuracy"
