@@ -1,5 +1,6 @@
 """The specs a sweep's page is written in."""
 
+from rsft.spec.claim import Claim, Dimension, Pick
 from rsft.spec.data import (
     AnswerOnly,
     Corrupted,
@@ -34,8 +35,10 @@ __all__ = [
     "AnswerOnly",
     "BenchmarkUse",
     "Cell",
+    "Claim",
     "Corrupted",
     "DataSpec",
+    "Dimension",
     "DistillSpec",
     "EvalSpec",
     "FileRows",
@@ -51,6 +54,7 @@ __all__ = [
     "PackagedRows",
     "PairedWith",
     "Part",
+    "Pick",
     "RowProblems",
     "SamplingSpec",
     "StripThinking",

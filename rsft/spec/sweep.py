@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 
 from rsft.errors import SpecError
 from rsft.spec.base import Spec
+from rsft.spec.claim import Claim, check_claims
 from rsft.spec.data import DataSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
@@ -96,6 +97,9 @@ class SweepSpec(Spec):
     train: TrainSpec
     evaluation: EvalSpec
 
+    claims: tuple[Claim, ...] = ()
+    """What the sweep is to find out; the report answers each. Not part of a trial's identity."""
+
     concurrent_trials: int | None = Field(default=None, gt=0)
     """Trials at once; None means as many as the cluster holds when the sweep starts. State it on a
     cluster that grows on demand. Not part of a trial's identity."""
@@ -155,6 +159,7 @@ class SweepSpec(Spec):
         if not trials:
             raise SpecError("SweepSpec.exclude leaves no trial; remove one of its rules.")
         self._check_checkpoint_steps(max(trial.steps for trial in trials))
+        check_claims(self.claims, trials, self.evaluation)
         return self
 
     def _check_checkpoint_steps(self, longest: int) -> None:

@@ -1,0 +1,112 @@
+"""What reasoning costs in safety: gain against change, checkpoint by checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from statistics import NormalDist
+from typing import Any
+
+from rsft.analysis.bootstrap import LEVEL, Interval
+
+REASONING = ("in-domain", "out-of-domain")
+SAFETY = ("safety",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One checkpoint; every number is the checkpoint's minus its base's, in units of the metric."""
+
+    trial: str
+    base: str
+    data: str
+    step: int
+    reasoning: Interval
+    """Mean over reasoning benchmarks, in-domain and out-of-domain alike."""
+    safety: Interval
+    """Mean over safety benchmarks, on which more is safer."""
+    refusal: Interval | None
+    """Of harmless requests that are refused, where it was measured: safety that is bought by refusing
+    everything is none."""
+    pareto: bool = False
+    """Neither the base, nor another checkpoint of it, is at least as good in both and better in one."""
+
+    @property
+    def traded(self) -> bool:
+        """Reasoning rose and safety fell, both beyond their intervals."""
+        return self.reasoning.low > 0 > self.safety.high
+
+
+def asymmetry(
+    cells: Sequence[Mapping[str, Any]],
+    *,
+    metric: str = "accuracy",
+    refusal: tuple[str, str] | None = None,
+    level: float = LEVEL,
+) -> list[Point]:
+    """Every checkpoint that has both, in the order of the table.
+
+    A change's error combines those of both ends as if independent, although they answered the same problems,
+    and so is rather too large; benchmarks count alike and are independent. Which checkpoints lie on the
+    Pareto front is of the values as observed.
+
+    Args:
+        cells: rows of the tidy table (rsft.analysis.table), complete or not. A checkpoint counts when it was
+            asked all reasoning and safety benchmarks that its trial's base was.
+        metric: of the scores.
+        refusal: benchmark and metric of the share of harmless requests that are refused.
+        level: of the intervals.
+    """
+    wanted = {metric} | ({refusal[1]} if refusal else set())
+    rows = {
+        (str(row["trial"]), int(row["step"]), str(row["benchmark"]), str(row["metric"])): row
+        for row in cells
+        if row["metric"] in wanted and math.isfinite(float(row["value"]))
+    }
+    asked: dict[str, dict[str, str]] = {}
+    for (trial, step, benchmark, name), row in rows.items():
+        if step == 0 and name == metric and (benchmark, name) != refusal:
+            asked.setdefault(trial, {})[benchmark] = str(row["dimension"])
+
+    def change(trial: str, step: int, names: Sequence[tuple[str, str]]) -> Interval | None:
+        ends = [(rows.get((trial, step, *name)), rows.get((trial, 0, *name))) for name in names]
+        whole = [(after, before) for after, before in ends if after is not None and before is not None]
+        if not names or len(whole) < len(ends):
+            return None
+        value = sum(float(a["value"]) - float(b["value"]) for a, b in whole) / len(whole)
+        variance = sum(float(end["stderr"]) ** 2 for pair in whole for end in pair)
+        half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance) / len(whole)
+        return Interval(value, value - half, value + half)
+
+    points: list[Point] = []
+    for trial, step in dict.fromkeys((key[0], key[1]) for key in rows if key[1]):
+        mine = asked.get(trial, {})
+        sides = [
+            change(trial, step, [(name, metric) for name, dimension in mine.items() if dimension in group])
+            for group in (REASONING, SAFETY)
+        ]
+        if sides[0] is None or sides[1] is None:
+            continue
+        row = next(row for key, row in rows.items() if key[:2] == (trial, step))
+        points.append(
+            Point(
+                trial=trial,
+                base=str(row["base"]),
+                data=str(row["data"]),
+                step=step,
+                reasoning=sides[0],
+                safety=sides[1],
+                refusal=change(trial, step, [refusal]) if refusal else None,
+            )
+        )
+    places: dict[str, set[tuple[float, float]]] = {}
+    for one in points:
+        places.setdefault(one.base, {(0.0, 0.0)}).add((one.reasoning.value, one.safety.value))
+    return [replace(one, pareto=_on_front(one, places[one.base])) for one in points]
+
+
+def _on_front(one: Point, places: set[tuple[float, float]]) -> bool:
+    """Whether no other place is at least as good in both."""
+    mine = (one.reasoning.value, one.safety.value)
+    return not any(at != mine and at[0] >= mine[0] and at[1] >= mine[1] for at in places)

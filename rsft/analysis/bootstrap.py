@@ -1,0 +1,181 @@
+"""Resampled problems: intervals and p-values of contrasts, and of the largest of several contrasts.
+
+One bootstrap over problems, all steps of a problem together: a problem is one cluster (Miller 2024,
+arXiv:2411.00640, section 2.2), and every step is paired with every other. Every number is made of
+contrasts, weighted sums of rows of scores, so one set of draws serves all.
+
+Each draw also holds two imaginary problems, which changed up and down by the typical size of a change (after
+Bonett and Price 2012, J. Educ. Behav. Stat. 37:479, who add one to either discordant cell): else few changed
+answers give too narrow an interval, and none gives one of no width. Intervals are percentile ones (Efron and
+Tibshirani 1993, An Introduction to the Bootstrap, ch. 13): paired differences of means are nearly symmetric,
+so bias correction would change little.
+
+The largest of several noisy numbers lies above the largest true one. So of `largest`, `value` is
+cross-fitted: picked on one half of the problems, measured on the other, averaged over halvings; `low` is
+simultaneous, so it holds whichever contrast was picked (Chernozhukov, Lee and Rosen 2013, Econometrica
+81:667, with their adaptive selection); `high` is the highest upper end, since the true largest lies below its
+own upper end, and that below the highest.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from rsft.errors import DataError
+
+Array = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+"""Of all intervals, two-sided."""
+DRAWS = 2_000
+SAME = 1e-9
+"""Means this close differ by rounding only."""
+_HALVINGS = 50
+_BLOCK = 4_000_000
+"""Counts of problems held at once while drawing: 32 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A number between its ends, in the unit of what it measures."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def negative(self) -> Interval:
+        return Interval(-self.value, -self.high, -self.low)
+
+    def points(self, where: str = "") -> str:
+        """`15.4 points above the base (12.0 to 18.7)`: hundredths of the unit."""
+        return f"{100 * self.value:.1f} points{where} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+
+
+class Bootstrap:
+    """Resampled means of rows of scores, and what contrasts of them are worth."""
+
+    def __init__(
+        self, scores: Array, more: Array | None = None, *, seed: int = 0, draws: int = DRAWS
+    ) -> None:
+        """Draws problems with replacement.
+
+        Args:
+            scores: (rows, problems), such as one row per step; the same problems in every row.
+            more: (others, problems), other rows of the same problems, such as response lengths.
+            seed: of the draws; same scores and seed, same numbers, whatever the order of problems.
+            draws: resamples, some hundreds or more.
+
+        Raises:
+            DataError: fewer than two problems.
+        """
+        self.count, self.n = scores.shape
+        if self.n < 2:
+            raise DataError(f"a bootstrap over problems needs two or more of them; got {self.n}.")
+        rows = scores if more is None else np.vstack([scores, more])
+        self.rows: Array = rows[:, np.lexsort(rows)]
+        random = np.random.default_rng(seed)
+        changes = np.abs(self.rows[1 : self.count] - self.rows[0])
+        self.change = float((changes**2).sum() / changes.sum()) if changes.any() else 1.0
+        size = self.n + 2
+        table = np.zeros((size, len(rows) + 1))
+        table[:-2, :-1], table[-2:, -1] = self.rows.T, (1.0, -1.0)
+        step, blocks = max(1, _BLOCK // size), list[Array]()
+        for start in range(0, draws, step):
+            some = min(draws - start, step)
+            picks = random.integers(size, size=(some, size)) + size * np.arange(some)[:, None]
+            counts = np.bincount(picks.ravel(), minlength=some * size).reshape(some, size)
+            blocks.append(counts @ table / size)
+        self.draws: Array = np.concatenate(blocks)
+        """(draws, rows + 1): means, and what the imaginary problems add."""
+        half = random.permuted(np.tile(np.arange(self.n) < self.n // 2, (_HALVINGS, 1)), axis=1)
+        self._halves: tuple[Array, Array] = (half @ self.rows.T / self.n, ~half @ self.rows.T / self.n)
+
+    def contrast(self, weights: Array) -> tuple[Array, Array, Array]:
+        """Values (m,), standard errors (m,) and errors of the draws (draws, m) of contrasts (m, rows)."""
+        x, n = weights @ self.rows, self.n
+        change = np.where(weights[:, : self.count].any(1), self.change, 0.0)
+        mean = x.sum(1) / (n + 2)
+        variance = ((x * x).sum(1) + 2 * change**2) / (n + 2) - mean**2
+        # n - 1 as for any variance of a sample; the imaginary problems add variance, not precision.
+        scale = (n + 2) / math.sqrt(n * (n - 1))
+        errors = self.draws[:, :-1] @ weights.T + self.draws[:, -1:] * change - mean
+        return x.mean(1), scale * np.sqrt(np.maximum(0.0, variance) / (n + 2)), scale * errors
+
+    def intervals(self, weights: Array, level: float = LEVEL) -> list[Interval]:
+        """Of each contrast (m, rows) by itself."""
+        values, _, errors = self.contrast(weights)
+        low, high = values + np.quantile(errors, ((1 - level) / 2, (1 + level) / 2), axis=0)
+        return [Interval(*map(float, each)) for each in zip(values, low, high, strict=True)]
+
+    def largest(self, weights: Array, least: float = -math.inf, level: float = LEVEL) -> Interval:
+        """Of the largest of `least` and the true values of contrasts (m, rows); see the module's page."""
+        if not len(weights):
+            return Interval(least, least, least)
+        values, stderr, errors = self.contrast(weights)
+        noise = -errors / np.maximum(stderr, SAME)
+        near = self._near(values, stderr, noise)
+        bound = np.quantile(noise[:, near].max(1), (1 + level) / 2)
+        low = (values - bound * stderr)[near].max()
+        high = (values + np.quantile(errors, (1 + level) / 2, axis=0)).max()
+        (a, b), each = (half @ weights.T for half in self._halves), np.arange(_HALVINGS)
+        value = np.clip((a[each, b.argmax(1)] + b[each, a.argmax(1)]).mean(), low, high)
+        return Interval(*(max(least, float(end)) for end in (value, low, high)))
+
+    def p_some_above(self, weights: Array, limit: float = 0.0) -> float:
+        """Two-sided p-value of "no contrast (m, rows) is truly above `limit`"; in (0, 1]."""
+        values, stderr, errors = self.contrast(weights)
+        noise, stderr = -errors / np.maximum(stderr, SAME), np.maximum(stderr, SAME)
+        near = self._near(values, stderr, noise)
+        return self._p(noise[:, near].max(1), float(((values - limit) / stderr).max()), int(near.sum()))
+
+    def p_all_below(self, weights: Array, limit: float) -> float:
+        """Two-sided p-value of "some contrast (m, rows) truly reaches `limit`"; in (0, 1].
+
+        The largest of the contrasts' own p-values: a claim about all of them needs no correction
+        (intersection-union test, Berger 1982, Technometrics 24:295).
+        """
+        values, stderr, errors = self.contrast(weights)
+        stderr = np.maximum(stderr, SAME)
+        found = zip((errors / stderr).T, (limit - values) / stderr, strict=True)
+        return max(self._p(noise, float(distance), 1) for noise, distance in found)
+
+    def _near(self, values: Array, stderr: Array, noise: Array) -> npt.NDArray[np.bool_]:
+        """Contrasts that may be the largest; the others are left out (l.c., section 3)."""
+        sure = float(np.quantile(noise.max(1), 1 - 0.1 / math.log(max(self.n, 3))))
+        near: npt.NDArray[np.bool_] = values >= (values - sure * stderr).max() - 2 * sure * stderr
+        return near
+
+    @staticmethod
+    def _p(noise: Array, distance: float, contrasts: int) -> float:
+        """Twice the share of draws beyond a distance in standard errors, the data counted as one, so never 0
+        (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39).
+
+        Where no draw reaches, the normal tail goes on, once for each contrast: thousands of comparisons
+        need smaller p-values than any number of draws has.
+        """
+        beyond = int((noise >= distance).sum())
+        share = (1 + beyond) / (1 + len(noise))
+        if not beyond:
+            share = min(share, contrasts * NormalDist().cdf(-distance) + 1e-300)
+        return min(1.0, 2 * share)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for their number, in the given order (Holm 1979, Scand. J. Stat. 6:65).
+
+    Raises:
+        DataError: a p-value outside 0 to 1.
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise DataError(f"p-values lie in 0 to 1; got {list(p_values)}.")
+    adjusted, least = [0.0] * len(p_values), 0.0
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        adjusted[i] = least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
+    return adjusted

@@ -1,0 +1,174 @@
+"""What intervals must support, and how many more problems or samples would let them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from rsft.analysis.bootstrap import LEVEL, SAME, Array, Bootstrap
+
+POWER = 0.8
+"""Chance that a question is decided with so many, if the effects are what they seem to be."""
+FAR = 1_000
+"""A need of more than so many times what there is says that no number would do."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Condition:
+    """A statement about contrasts of rows of scores, that intervals support or do not."""
+
+    weights: Array
+    """(contrasts, rows)."""
+    limit: float = 0.0
+    some_above: bool
+    """True: some contrast is above the limit; False: all of them are below it."""
+
+    def supported(self, boot: Bootstrap, level: float) -> bool:
+        """Whether the interval at `level` lies on the stated side of the limit."""
+        if not len(self.weights):
+            return not self.some_above
+        found = boot.largest(self.weights, level=level)
+        return found.low > self.limit if self.some_above else found.high < self.limit
+
+    def p(self, boot: Bootstrap) -> float:
+        """Two-sided p-value of its opposite."""
+        if not len(self.weights):
+            return 1.0 if self.some_above else 0.0
+        test = boot.p_some_above if self.some_above else boot.p_all_below
+        return test(self.weights, self.limit)
+
+    def holds(self, rows: Array) -> bool:
+        """Whether it is true of scores (rows,)."""
+        found = self.weights @ rows
+        return bool((found > self.limit).any() if self.some_above else (found < self.limit).all())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What would decide an undecided question."""
+
+    problems: int
+    """More problems, answered as often as those there are."""
+    samples: int | None
+    """More samples of each of the same problems; None where these alone would not do, or where one sample
+    each does not tell how much of the spread is luck."""
+    answers: int
+    """More answers per checkpoint, in the cheaper of the two ways."""
+
+    @property
+    def words(self) -> str:
+        """`needs 3 more samples of each problem (1,500 more answers per checkpoint)`."""
+        cost = f" ({self.answers:,} more answers per checkpoint)"
+        if self.samples is not None:
+            return f"needs {self.samples:,} more samples of each problem{cost}"
+        return f"needs {self.problems:,} more problems{cost}"
+
+
+class Power:
+    """The chance that conditions would be supported, had there been other numbers of problems and samples.
+
+    Takes the observed effects for the true ones and the bootstrap's draws for the errors, which shrink with
+    the square root of the number of problems. With m samples a contrast's variance is t^2 + luck / m, where
+    t^2 is what problems truly differ by (Miller 2024, arXiv:2411.00640, section 3.1).
+    """
+
+    def __init__(
+        self,
+        boot: Bootstrap,
+        conditions: Sequence[Condition],
+        luck: Array | None,
+        samples: int,
+        *,
+        level: float = LEVEL,
+    ) -> None:
+        """
+        Args:
+            boot: of the scores there are.
+            conditions: that are to be supported together.
+            luck: (rows,) variance within a problem of one sample; None where it is not known.
+            samples: of each problem that there are.
+            level: of the intervals.
+        """
+        self.boot, self.luck, self.samples = boot, luck, samples
+        means = boot.rows.mean(1)
+        self.possible = all(condition.holds(means) for condition in conditions)
+        self._tests = list[tuple[Condition, Array, Array, Array, Array]]()
+        for condition in conditions:
+            if not len(condition.weights):
+                continue
+            values, stderr, errors = boot.contrast(condition.weights)
+            if condition.some_above:
+                noise = -errors / np.maximum(stderr, SAME)
+                width = np.quantile(noise.max(1), (1 + level) / 2) * stderr
+            else:
+                width = np.quantile(errors, (1 + level) / 2, axis=0)
+            self._tests.append((condition, values, stderr, errors, width))
+
+    def chance(self, problems: float, samples: float) -> float:
+        """With so many problems, each answered so often; other samples than there are need `luck`."""
+        fine = np.ones(len(self.boot.draws), dtype=bool)
+        for condition, values, stderr, errors, width in self._tests:
+            shrink = math.sqrt(self.boot.n / problems) * np.ones(len(values))
+            if self.luck is not None:
+                variance = np.maximum(self.boot.n * stderr**2, SAME)
+                within = np.minimum(condition.weights**2 @ self.luck / self.samples, variance)
+                shrink *= np.sqrt(1 - within / variance * (1 - self.samples / samples))
+            if condition.some_above:
+                fine &= (values + (errors - width) * shrink > condition.limit).any(1)
+            else:
+                fine &= (values + (errors + width) * shrink < condition.limit).all(1)
+        return float(fine.mean())
+
+    def need(self, power: float = POWER) -> Need | None:
+        """The least more with which that chance is `power`; None where no number up to FAR times of what
+        there is would do."""
+        n, m = self.boot.n, self.samples
+        problems = _least(lambda times: self.chance(times * n, m), power) if self.possible else None
+        if problems is None:
+            return None
+        more = max(1, math.ceil((problems - 1) * n))
+        times = None
+        if self.luck is not None:
+            times = _least(lambda times: self.chance(n, times * m), power)
+        again = None if times is None else max(1, math.ceil((times - 1) * m))
+        if again is not None and again * n > 4 * more * m:
+            again = None  # asking the same problems over and over is the dearer way by far
+        answers = more * m if again is None else again * n
+        return Need(problems=more, samples=again, answers=answers)
+
+
+def _least(chance: Callable[[float], float], power: float) -> float | None:
+    """The least multiple, from 1 to FAR, that has the chance; found by halving."""
+    if chance(FAR) < power:
+        return None
+    low, high = 1.0, float(FAR)
+    while high / low > 1.01:
+        middle = math.sqrt(low * high)
+        low, high = (low, middle) if chance(middle) >= power else (middle, high)
+    return high
+
+
+def problems_needed(
+    effect: float, spread: float, *, level: float = LEVEL, power: float = POWER
+) -> int | None:
+    """Problems that let a paired test see a mean difference of `effect`; where only errors are known.
+
+    n = ((z_level + z_power) spread / effect)^2 (Miller 2024, l.c., section 5).
+
+    Args:
+        effect: distance of the true mean difference from the limit that it is tested against.
+        spread: standard deviation of the differences over problems, same unit.
+        level: of the two-sided interval.
+        power: chance to see it.
+
+    Returns:
+        Two or more; None for no effect.
+    """
+    if abs(effect) < SAME:
+        return None
+    z = NormalDist().inv_cdf((1 + level) / 2) + NormalDist().inv_cdf(power)
+    return max(2, math.ceil((z * spread / effect) ** 2))

@@ -1,0 +1,322 @@
+"""How a score moves over training: dip, recovery, gain, convergence; each number with its interval.
+
+A verdict is a list of conditions (`verdict_conditions`), and is given only when intervals support all of
+them; see rsft.analysis.bootstrap for the intervals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+
+from rsft.analysis.bootstrap import DRAWS, LEVEL, SAME, Array, Bootstrap, Interval, holm
+from rsft.analysis.power import Condition, Need, Power
+from rsft.errors import DataError
+from rsft.records import Score
+
+Verdict = Literal[
+    "no change",
+    "decline",
+    "dip, not recovered",
+    "dip and recovery",
+    "monotone gain",
+    "gain, then loss",
+    "undecided",
+]
+
+MARGIN = 0.03
+"""The smallest change of a score, in [0, 1], that matters: a return to within it is a return."""
+TOKEN_MARGIN = 0.1
+"""The smallest change of the response length that matters, as a share of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Curve:
+    """One trial on one benchmark.
+
+    Raises:
+        DataError: not a curve, see the fields.
+    """
+
+    steps: tuple[int, ...]
+    """Ascending, 0 (the untrained base) first, then one or more."""
+    scores: Array
+    """(steps, problems): mean over samples of each problem's score, in [0, 1]; two problems or more."""
+    tokens: Array | None = None
+    """(steps, problems): mean response tokens; None when unknown."""
+    samples: int = 1
+    """Answers per problem and step."""
+
+    def __post_init__(self) -> None:
+        if len(self.steps) < 2 or self.steps[0] != 0 or any(b <= a for a, b in pairwise(self.steps)):
+            raise DataError(f"a curve has step 0, the base, and later ones, ascending; got {self.steps}.")
+        if self.scores.ndim != 2 or len(self.scores) != len(self.steps) or self.scores.shape[1] < 2:
+            raise DataError(
+                f"a curve's scores are (steps, problems), {len(self.steps)} steps and 2 problems or more; "
+                f"got {self.scores.shape}."
+            )
+        if not ((self.scores >= 0) & (self.scores <= 1)).all():
+            raise DataError("a curve's scores are numbers from 0 to 1; found nan or beyond.")
+        if self.tokens is not None:
+            if self.tokens.shape != self.scores.shape:
+                raise DataError(f"a curve's tokens are {self.scores.shape}; got {self.tokens.shape}.")
+            if not (np.isfinite(self.tokens) & (self.tokens >= 0)).all():
+                raise DataError("a curve's tokens are numbers of 0 or more; found nan or beyond.")
+
+    @property
+    def luck(self) -> Array | None:
+        """(steps,) variance within a problem of one right-or-wrong sample; None with one sample each."""
+        if self.samples < 2:
+            return None
+        within = (self.scores * (1 - self.scores)).mean(1) * self.samples / (self.samples - 1)
+        return np.asarray(within, dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """What a curve shows. Scores and their differences are in units of the score, not points."""
+
+    margin: float
+    problems: int
+    samples: int
+    gains: tuple[Interval, ...]
+    """Score minus the base's at each later step, each by itself."""
+    dip: Interval
+    """The base's score minus the lowest later one; negative when none is below the base."""
+    dip_step: Interval
+    """The step with the lowest later score."""
+    recovery_step: Interval | None
+    """First step after the dip's at the base's score or more, and where resamples put it (`high` may be
+    inf); None where the curve never was below the base, or never came back."""
+    recovered: Interval
+    """Final score minus the lowest later one: 0 or more."""
+    final: Interval
+    """Final score minus the base's."""
+    best: Interval
+    """Highest later score minus the base's."""
+    area: Interval
+    """Mean gain over log2(1 + step): trapezoids, divided by log2(1 + last step)."""
+    fall: Interval
+    """The largest fall from any step, the base too, to any later one."""
+    verdict: Verdict
+    p: float
+    """Two-sided p-value of the verdict: that one of its conditions is not so; 1 when undecided."""
+    need: Need | None
+    """What would decide an undecided verdict; None where it is decided, or where nothing would."""
+    score_drift: Interval
+    """Change of the score over the last doubling of steps."""
+    token_drift: Interval | None
+    """The same of the response length, as a share of its mean there."""
+    converged: bool
+    """False when a drift lies beyond its margin; True says only that none was seen to."""
+    overfitting: bool
+    """Lengths fell from the peak of a trained step and rise again to the end, while the score falls."""
+
+    @property
+    def sentence(self) -> str:
+        """One line for the report, in points (hundredths of the score), intervals in brackets."""
+        margin, back = f"{100 * self.margin:.1f} points", self.recovery_step
+        if self.verdict == "no change":
+            found = f"stays within {margin} of the base at every step"
+        elif self.dip.low > 0:
+            found = f"falls {self.dip.points(' below the base')} by step {self.dip_step.value:.0f}"
+            if back is not None:
+                found += f", is back at its level at step {back.value:.0f}"
+            elif self.dip_step.value > 0 and self.verdict != "dip and recovery":
+                found += ", was not seen at its level again"
+        elif self.dip.high < self.margin:
+            found = f"never falls {margin} below the base"
+        else:
+            found = f"may fall up to {100 * max(0.0, self.dip.high):.1f} points below the base"
+        if self.verdict == "gain, then loss":
+            found += f", rises {self.best.points(' above it')} and falls back {self.fall.points()}"
+        end = self.final if self.final.value >= 0 else self.final.negative
+        found += f", ends {end.points(' above it' if self.final.value >= 0 else ' below it')}"
+        if self.verdict == "undecided":
+            why = "no number of answers would tell" if self.need is None else self.need.words
+            found += f"; undecided, {why}"
+        if self.overfitting:
+            found += "; answers grow longer again while the score falls (overfitting)"
+        return found if self.converged else f"{found}; not converged: do not conclude"
+
+
+def curve_of(scores: Mapping[int, Sequence[Score]]) -> Curve:
+    """The curve of a trial on a benchmark, of the problems that were graded at every step.
+
+    Args:
+        scores: by step, 0 included. Outcomes `error` are left out; a problem without any other outcome at
+            some step is left out everywhere.
+
+    Raises:
+        DataError: no step 0 or nothing after it, or fewer than two problems in common.
+    """
+    steps = tuple(sorted(scores))
+    graded: list[dict[str, list[Score]]] = []
+    for step in steps:
+        here: dict[str, list[Score]] = {}
+        for score in scores[step]:
+            if score.outcome != "error":
+                here.setdefault(score.problem, []).append(score)
+        graded.append(here)
+    common = sorted(set.intersection(*(set(here) for here in graded))) if graded else []
+
+    def table(value: dict[str, float]) -> list[float]:
+        return [value[problem] for problem in common]
+
+    right = [
+        table({p: sum(s.outcome == "correct" for s in got) / len(got) for p, got in here.items()})
+        for here in graded
+    ]
+    tokens = [table({p: sum(s.tokens for s in got) / len(got) for p, got in here.items()}) for here in graded]
+    counts = [len(here[problem]) for here in graded for problem in common]
+    return Curve(
+        steps=steps,
+        scores=np.array(right, dtype=np.float64).reshape(len(steps), len(common)),
+        tokens=np.array(tokens, dtype=np.float64).reshape(len(steps), len(common)),
+        samples=min(counts, default=1),
+    )
+
+
+def verdict_conditions(count: int, margin: float = MARGIN) -> dict[Verdict, tuple[Condition, ...]]:
+    """What each verdict states about the scores of `count` steps, the base first; the first that is
+    supported is given.
+
+    - no change: every later score is within the margin of the base;
+    - dip, not recovered: the end is below the base, and the lowest score below the end;
+    - decline: the end is below the base, and no earlier score lies two margins below the end;
+    - dip and recovery: the lowest score is below base and end, and the end less than the margin below the
+      base, or above it;
+    - monotone gain: the end is above the base, no score the margin below it, and no fall between any two
+      steps is as large as two margins;
+    - gain, then loss: the highest score is above the base, and above the end; no score is the margin below
+      the base.
+
+    Where the largest of many differences is to lie below a limit, that is two margins: noise alone puts the
+    largest of dozens of differences a good way up.
+    """
+    score = np.eye(count)
+    gains, final = score[1:] - score[0], score[-1:] - score[0]
+    recovered = score[-1] - score[1:-1]
+    earlier, later = np.triu_indices(count, 1)
+    falls = score[earlier] - score[later]
+
+    def some_above(weights: Array) -> Condition:
+        return Condition(weights=weights, some_above=True)
+
+    def all_below(weights: Array, limit: float) -> Condition:
+        return Condition(weights=weights, limit=limit, some_above=False)
+
+    no_dip, back = all_below(-gains, margin), all_below(-final, margin)
+    return {
+        "no change": (no_dip, all_below(gains, margin)),
+        "dip, not recovered": (all_below(final, 0.0), some_above(recovered)),
+        "decline": (all_below(final, 0.0), all_below(recovered, 2 * margin)),
+        "dip and recovery": (some_above(-gains), some_above(recovered), back),
+        "monotone gain": (some_above(final), no_dip, all_below(falls, 2 * margin)),
+        "gain, then loss": (some_above(gains), no_dip, some_above(-recovered)),
+    }
+
+
+def trajectory(
+    curve: Curve, *, seed: int = 0, draws: int = DRAWS, level: float = LEVEL, margin: float = MARGIN
+) -> Trajectory:
+    """What a curve shows, from `draws` resamples of its problems."""
+    count, log = len(curve.steps), np.log2(1.0 + np.array(curve.steps))
+    end = np.flatnonzero(np.array(curve.steps) >= curve.steps[-1] / 2)
+    end = end if len(end) > 1 else np.array([count - 2, count - 1])
+    tokens = None if curve.tokens is None else curve.tokens / max(1.0, float(curve.tokens[end].mean()))
+    boot = Bootstrap(curve.scores, tokens, seed=seed, draws=draws)
+    every = np.eye(len(boot.rows))
+    score, length = every[:count], every[count:]
+    gains = tuple(boot.intervals(score[1:] - score[0], level))
+    earlier, later = np.triu_indices(count, 1)
+    dip_step, recovery_step = _turns(boot, curve.steps, level)
+    line = log[end] - log[end].mean()
+    line *= np.ptp(line) / (line @ line)  # the slope of the fitted line, times the stretch it spans
+    drifts = [boot.intervals((line @ rows[end])[None], level)[0] for rows in (score, length) if len(rows)]
+    moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
+    verdict, p, needed = _decide(boot, curve, level, margin)
+    return Trajectory(
+        margin=margin,
+        problems=boot.n,
+        samples=curve.samples,
+        gains=gains,
+        dip=boot.largest(score[0] - score[1:], level=level),
+        dip_step=dip_step,
+        recovery_step=recovery_step,
+        recovered=boot.largest(score[-1] - score[1:-1], least=0.0, level=level),
+        final=gains[-1],
+        best=boot.largest(score[1:] - score[0], level=level),
+        area=boot.intervals(np.trapezoid(score - score[0], log, axis=0)[None] / log[-1], level)[0],
+        fall=boot.largest(score[earlier] - score[later], level=level),
+        verdict=verdict,
+        p=p,
+        need=needed,
+        score_drift=drifts[0],
+        token_drift=drifts[1] if len(drifts) > 1 else None,
+        converged=not any(moves),
+        overfitting=len(length) > 3 and _second_rise(boot, score, length, level),
+    )
+
+
+def controlled(found: Sequence[Trajectory], level: float = LEVEL) -> list[Trajectory]:
+    """The same trajectories with verdicts withdrawn that their number alone could explain (Holm's
+    correction over the family, see `rsft.analysis.bootstrap.holm`): then the chance of even one wrong
+    verdict in the family is 1 - level at most."""
+    adjusted = holm([one.p for one in found])
+    return [
+        replace(one, verdict="undecided") if p > 1 - level else one
+        for one, p in zip(found, adjusted, strict=True)
+    ]
+
+
+def _decide(boot: Bootstrap, curve: Curve, level: float, margin: float) -> tuple[Verdict, float, Need | None]:
+    """The verdict with its p-value, or what would decide the likeliest."""
+    rows, count = len(boot.rows), len(curve.steps)
+    every = verdict_conditions(count, margin)
+
+    def padded(condition: Condition) -> Condition:
+        wide = np.zeros((len(condition.weights), rows))
+        wide[:, :count] = condition.weights
+        return replace(condition, weights=wide)
+
+    candidates = {verdict: tuple(map(padded, conditions)) for verdict, conditions in every.items()}
+    for verdict, conditions in candidates.items():
+        if all(condition.supported(boot, level) for condition in conditions):
+            return verdict, max(condition.p(boot) for condition in conditions), None
+    luck = None if curve.luck is None else np.concatenate([curve.luck, np.zeros(rows - count)])
+    needs = [Power(boot, each, luck, curve.samples, level=level).need() for each in candidates.values()]
+    return "undecided", 1.0, min((n for n in needs if n), key=lambda n: n.answers, default=None)
+
+
+def _turns(boot: Bootstrap, steps: Sequence[int], level: float) -> tuple[Interval, Interval | None]:
+    """Steps of dip and recovery, as observed and where the middle `level` of resamples put them."""
+    count, times = len(steps), np.array([*steps, math.inf])
+    means = np.vstack([boot.rows.mean(1), boot.draws[:, :-1]])[:, :count]  # as observed, then the draws
+    dip = 1 + means[:, 1:].argmin(1)
+    back = (means >= means[:, :1] - SAME) & (np.arange(count) >= dip[:, None])
+    first = np.column_stack([back, np.ones(len(back))]).argmax(1)
+    tails = ((1 - level) / 2, (1 + level) / 2)
+
+    def interval(found: Array) -> Interval:
+        low, high = np.quantile(found[1:], tails, method="inverted_cdf").astype(int)
+        return Interval(*map(float, times[[int(found[0]), low, high]]))
+
+    returned = dip[0] < first[0] < count
+    return interval(dip), interval(first) if returned else None
+
+
+def _second_rise(boot: Bootstrap, score: Array, length: Array, level: float) -> bool:
+    """At the trough with the most marked peak before it and end after it, not counting the base."""
+    at = (length @ boot.rows).mean(1)
+    depths = {j: min(at[1:j].max(), at[-1]) - at[j] for j in range(2, len(at) - 1)}
+    trough = max(depths, key=lambda j: depths[j])
+    peak = 1 + int(at[1:trough].argmax())
+    fell, rose = boot.intervals(length[[peak, -1]] - length[trough], level)
+    (change,) = boot.intervals((score[-1] - score[trough])[None], level)
+    return min(fell.low, rose.low) > TOKEN_MARGIN and change.high < 0
