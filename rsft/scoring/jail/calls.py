@@ -17,6 +17,7 @@ import types
 from collections.abc import Iterator
 from typing import Any, Literal, NamedTuple, NoReturn
 
+from rsft.scoring.jail.candidate import NoProgram
 from rsft.scoring.jail.wire import packed, receive, send, unpacked
 
 Status = Literal["passed", "failed", "unreadable", "fault"]
@@ -54,6 +55,10 @@ class Outcome(NamedTuple):
 
 class _Failed(BaseException):
     """The candidate failed, whatever the test that called it makes of exceptions."""
+
+
+class _NoProgram(Exception):
+    """Nothing the candidate wrote compiles."""
 
 
 class _TimesUp(BaseException):
@@ -115,9 +120,10 @@ class Calls:
         compiled = [compile(test, "<test>", "exec", dont_inherit=True) for test in tests]
         try:
             self._reply()
+        except _NoProgram as error:
+            return Outcome("unreadable", f"{error!s:.200}")
         except Exception as error:
-            why = f"{type(error).__name__} when the code was run: {error!s:.200}"
-            return Outcome("unreadable" if isinstance(error, SyntaxError) else "failed", why)
+            return Outcome("failed", f"{type(error).__name__} when the code was run: {error!s:.200}")
         module = types.ModuleType("tests")
         sys.modules["tests"] = module  # where dataclasses look for the module of a class
         space = module.__dict__
@@ -285,6 +291,8 @@ def _number_of(value: Any) -> int:
 
 def _exception(kind: str, says: str) -> BaseException:
     """As the candidate raised it, where it is a builtin exception; else one of our own."""
+    if kind == NoProgram.__name__:
+        return _NoProgram(says)
     found = getattr(builtins, kind, None)
     if isinstance(found, type) and issubclass(found, BaseException) and not issubclass(found, Exception):
         return _Failed(f"the code raised {kind}: {says:.200}")

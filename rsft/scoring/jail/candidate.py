@@ -57,29 +57,44 @@ def spawn_for_ever(control: socket.socket, parts: Sequence[Part], enter: Callabl
         send(control, os.waitstatus_to_exitcode(status))
 
 
-def _run(parts: Sequence[Part], name: str) -> dict[str, Any]:
-    """Runs the candidate in a module of this name.
+class NoProgram(Exception):
+    """No alternative of the candidate compiles."""
+
+
+NO_PROGRAM_CODE = 79
+"""Exit code of a program that is none; whoever leaves with it says the same of itself."""
+
+
+def _compiled(parts: Sequence[Part]) -> tuple[Part, types.CodeType]:
+    """The first alternative that compiles: what runs before it, and itself.
 
     Raises:
-        SyntaxError: no alternative compiles.
+        NoProgram: none does.
+    """
+    why = "no code"
+    for *before, source in parts:
+        try:
+            return before, compile(source, "<answer>", "exec", dont_inherit=True)
+        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
+            why = f"{type(error).__name__}: {error}"  # a NUL, a lone surrogate, or nesting too deep
+    raise NoProgram(why)
+
+
+def _run(parts: Sequence[Part], name: str) -> dict[str, Any]:
+    """Runs the candidate in a module of this name; returns its names.
+
+    Raises:
+        NoProgram: no alternative compiles.
         BaseException: whatever the candidate raises.
     """
+    before, compiled = _compiled(parts)
     module = types.ModuleType(name)
     sys.modules[name] = module  # dataclasses and pickle look the module of a class up
-    space = module.__dict__
-    for number, part in enumerate(parts, 1):
-        try:
-            compiled = compile(part[-1], "<answer>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError):
-            if number == len(parts):
-                raise
-            continue
-        for before in part[:-1]:
-            with contextlib.suppress(Exception):
-                exec(compile(before, "<prompt>", "exec", dont_inherit=True), space)
-        exec(compiled, space)
-        break
-    return space
+    for source in before:
+        with contextlib.suppress(Exception):
+            exec(compile(source, "<prompt>", "exec", dont_inherit=True), module.__dict__)
+    exec(compiled, module.__dict__)
+    return module.__dict__
 
 
 def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
@@ -92,6 +107,8 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
     code = 0
     try:
         _run(parts, "__main__")
+    except NoProgram:
+        code = NO_PROGRAM_CODE
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:

@@ -12,6 +12,7 @@ from decimal import Decimal
 from itertools import zip_longest
 
 from rsft.scoring.jail.calls import Outcome
+from rsft.scoring.jail.candidate import NO_PROGRAM_CODE
 from rsft.scoring.jail.wire import receive
 
 _FRACTIONAL = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d{1,4})?")
@@ -30,11 +31,13 @@ def hold(control: socket.socket, tests: list[dict[str, str]], limit_s: float) ->
     end = time.monotonic() + limit_s
     for number, test in enumerate(tests, 1):
         try:
-            printed, code = _run(control, test["input"].encode("utf-8", "surrogateescape"), end)
+            printed, code = _run(control, test["input"].encode("utf-8", "surrogatepass"), end)
         except TimeoutError:
             return Outcome("failed", f"test {number}: no end after {limit_s:g} s")
         except (EOFError, OSError, ValueError) as error:
             return Outcome("failed", f"test {number}: {str(error) or 'the code ended its process'}")
+        if code == NO_PROGRAM_CODE:
+            return Outcome("unreadable", "the code does not compile")
         if code != 0:
             ending = f"signal {-code}" if code < 0 else f"exit code {code}"
             return Outcome("failed", f"test {number}: ended with {ending}")
