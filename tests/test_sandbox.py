@@ -360,6 +360,10 @@ def test_objects_of_the_code_serve_its_tests() -> None:
     )
     assert called(code, *tests, entry=None) == Outcome("passed")
     assert called(code, "missing(1)", entry=None) == Outcome("failed", "the code does not define missing")
+    assert called("def sum(a, b): return a * b", "assert sum(2, 3) == 6", entry=None) == Outcome("passed")
+    cheat = "def f(): return 0\ndef set(x): return 0"
+    assert called(cheat, "assert set(f()) == set([1])", entry=None).status == "failed"
+    assert called("def set(x): return 0", "assert set(f()) == set([1])", entry=None).status == "failed"
 
 
 def test_a_test_may_use_the_prompts_helpers_but_not_the_codes() -> None:
