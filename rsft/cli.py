@@ -168,6 +168,25 @@ def evaluate(
     raise typer.Exit(guarded(action))
 
 
+@app.command()
+def grade(
+    grader: Annotated[str, typer.Option(help="math, choice, code, ifeval, reasoning_gym or refusal.")],
+    source: Annotated[Path, typer.Option("--input", help="JSON lines with id, reference, response.")],
+    target: Annotated[Path, typer.Option("--output", help="JSON lines with id, status, score.")],
+    workers: Annotated[int | None, typer.Option(min=1, help="Lines at a time; else one per core.")] = None,
+) -> None:
+    """Grade answers that were made elsewhere."""
+
+    def action() -> None:
+        from rsft.scoring.lines import grade_file
+
+        found = grade_file(grader, source, target, workers=workers)
+        shares = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
+        typer.echo(f"{sum(found.values())} graded: {shares or 'nothing'}", err=True)
+
+    raise typer.Exit(guarded(action))
+
+
 VariantArgument = Annotated[str, typer.Argument(help="A named variant, or one of --page.")]
 PageOption = Annotated[Path | None, typer.Option("--page", help="A sweep's page that holds the variant.")]
 BaseOption = Annotated[str, typer.Option(help="Whose tokenizer: shipped base, folder or hub id.")]

@@ -6,7 +6,7 @@ Pure string work, linear in the length of the text. What an answer means is the 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rsft.boxed import last_boxed, trimmed
 
@@ -29,6 +29,8 @@ class Reading:
     """As written, without surrounding white space and dollar signs; None: nothing found."""
     where: str | None
     """`last boxed` or `stated answer`; None when nothing was found."""
+    at_end: bool = field(default=False, compare=False)
+    """The text ends with the answer, and nothing closes it: if it was cut, the answer may go on."""
 
 
 NOTHING = Reading(None, None)
@@ -51,15 +53,26 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
     Returns:
         The reading; `NOTHING` as well for a text that opens thinking and does not close it.
     """
+    part = answer_part(text, think_open=think_open, think_close=think_close)
+    if part is None:
+        return NOTHING
+    if boxed := last_boxed(part):
+        # Where nothing follows, only a brace shows that a box is whole (`\boxed 1` has none).
+        return Reading(boxed, "last boxed", part.rstrip(" \n$.").endswith(boxed))
+    if stated := _last_stated(part):
+        return Reading(stated, "stated answer", part.rstrip().endswith(stated))
+    return NOTHING
+
+
+def answer_part(text: str, *, think_open: str = "<think>", think_close: str = "</think>") -> str | None:
+    """What follows the thinking: all behind its last end; the whole text where there is none.
+
+    None when thinking is opened and not closed.
+    """
     start = text.rfind(think_close)
     if text.rfind(think_open) > start:
-        return NOTHING
-    part = text if start < 0 else text[start + len(think_close) :]
-    if boxed := last_boxed(part):
-        return Reading(boxed, "last boxed")
-    if stated := _last_stated(part):
-        return Reading(stated, "stated answer")
-    return NOTHING
+        return None
+    return text if start < 0 else text[start + len(think_close) :]
 
 
 def _last_stated(text: str) -> str | None:

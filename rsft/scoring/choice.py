@@ -1,0 +1,153 @@
+r"""Multiple choice: which letter an answer names, or which option's text it repeats.
+
+Pure string work, linear in the length of the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rsft.boxed import last_boxed
+from rsft.errors import DataError
+from rsft.scoring.reading import read_answer
+
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_WORDS = frozenset("AI")
+"""Letters that are words of English: bare, they count only where no sentence goes on."""
+
+_MARKER = re.compile(
+    r"\b(?:answers?|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b[*_ \t\"']{0,8}"
+    r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=)[*_ \t:]{0,8}\s{0,8}",
+    re.IGNORECASE,
+)
+_LEAD = re.compile(r"(?:(?:the\s{1,4})?(?:option|choice|letter|answer)\s{1,4})?", re.IGNORECASE)
+_ENCLOSED = re.compile(
+    r"\$?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
+    r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\})\$?"
+)
+_BARE = re.compile(r"[\"'$`]?([A-Z])(?![A-Za-z0-9'’+^=])[\"'$`]?")
+_SENTENCE_GOES_ON = re.compile(r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b)[A-Za-z]")
+_ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:,|/|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
+_WHOLE = re.compile(
+    r"(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
+    r"\)?\s?\}?(?:[*_\])]{0,4}[.:)]{0,2}[*_]{0,4}|[*_\])]{0,4}[.:)]\s.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$]")
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What an answer chose."""
+
+    answer: str
+    """The letter, or what was written instead of an option."""
+    where: str
+    """How it was read, such as `last boxed`."""
+    at_end: bool
+    """Nothing follows or closes it: if the text was cut, it may go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChoiceReference:
+    """The right letter and all options in the order of their letters."""
+
+    answer: str
+    choices: tuple[str, ...]
+
+
+def choice_reference(reference: Any) -> ChoiceReference:
+    """A reference as a line of JSON holds it: `{"answer": "C", "choices": [texts]}`.
+
+    Raises:
+        DataError: it is none, or its letter has no option.
+    """
+    if not isinstance(reference, dict):
+        raise DataError("the reference of a choice is an object with answer and choices.")
+    answer, choices = reference.get("answer"), reference.get("choices")
+    if not (isinstance(choices, list) and choices and all(isinstance(text, str) for text in choices)):
+        raise DataError("the reference's choices are not a list of texts.")
+    letters = _LETTERS[: len(choices)]
+    if not (isinstance(answer, str) and len(answer.strip()) == 1 and answer.strip().upper() in letters):
+        raise DataError(f"the reference's answer {answer!r:.80} is none of the letters {letters}.")
+    return ChoiceReference(answer.strip().upper(), tuple(choices))
+
+
+def read_choice(part: str, choices: Sequence[str]) -> Chosen | None:
+    """Reads what an answer part chose.
+
+    In this order: the last box; the last stated form ("the answer is (C)", "Answer: C"); an answer
+    that is nothing but a letter or an option's text, as a whole or in its last line. A box or a
+    statement that names no option is an answer too, and a wrong one.
+    """
+    letters = _LETTERS[: len(choices)]
+    boxed = last_boxed(part)
+    if boxed is not None and (letter := _whole(boxed, choices)):
+        return Chosen(letter, "last boxed", False)
+    if stated := _last_stated(part, letters):
+        return stated
+    said = read_answer(part)
+    if said.where == "stated answer" and said.answer and (letter := _by_text(said.answer, choices)):
+        return Chosen(letter, "stated answer", said.at_end)
+    if boxed is not None:
+        return Chosen(boxed, "last boxed", False)
+    lines = part.strip().rsplit("\n", 1)
+    for text, where in ((part.strip(), "whole answer"), (lines[-1].strip(), "last line")):
+        if text and (letter := _whole(text, choices)):
+            return Chosen(letter, where, True)
+    if said.answer is not None:
+        return Chosen(said.answer, said.where or "", said.at_end)
+    return None
+
+
+def _last_stated(part: str, letters: str) -> Chosen | None:
+    for marker in reversed(list(_MARKER.finditer(part))):
+        # A window, so that a text of nothing but markers costs no more than its length.
+        rest = part[marker.end() : marker.end() + 200]
+        lead = _LEAD.match(rest)
+        rest = rest[lead.end() :] if lead else rest
+        found = _ENCLOSED.match(rest) or _BARE.match(rest)
+        if found is None:
+            continue
+        letter = next(group for group in found.groups() if group).upper()
+        behind = rest[found.end() :]
+        if letter not in letters or _ANOTHER.match(behind):
+            continue
+        bare = found.re is _BARE
+        if bare and letter in _WORDS and _SENTENCE_GOES_ON.match(behind):
+            continue
+        return Chosen(letter, "stated answer", bare and not behind.strip())
+    return None
+
+
+def _whole(text: str, choices: Sequence[str]) -> str | None:
+    """The letter of a text that is one choice and nothing else: "C", "(C)", "C. Paris", "Paris"."""
+    found = _WHOLE.fullmatch(text.strip().strip("$").strip())
+    if found and found[1].upper() in _LETTERS[: len(choices)]:
+        return found[1].upper()
+    return _by_text(text, choices)
+
+
+def _by_text(text: str, choices: Sequence[str]) -> str | None:
+    """The letter of the one option with this text; as written first, then whatever its case."""
+    if len(text) > 10 * max(map(len, choices)) + 100:
+        return None
+    for fold in (False, True):
+        wanted = _plain(text, fold)
+        same = [letter for letter, c in zip(_LETTERS, choices, strict=False) if _plain(c, fold) == wanted]
+        if same and wanted:
+            return same[0] if len(same) == 1 else None
+    return None
+
+
+def _plain(text: str, fold: bool) -> str:
+    plain = " ".join(_DRESS.sub(r"\1", text).split()).rstrip(".")
+    return plain.casefold() if fold else plain
+
+
+def is_right(chosen: Chosen, reference: ChoiceReference) -> bool:
+    """Whether the right option was chosen, or another one of the very same text."""
+    return chosen.answer == reference.answer

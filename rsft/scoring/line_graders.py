@@ -1,0 +1,199 @@
+"""One grader for each kind of reference that a line of responses may hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol
+
+from rsft.boxed import last_boxed, trimmed
+from rsft.errors import DataError
+from rsft.records import Outcome
+from rsft.scoring.choice import choice_reference, is_right, read_choice
+from rsft.scoring.graders import GraderName
+from rsft.scoring.process import GraderProcess
+from rsft.scoring.programs import code_reference, grade_code, read_code
+from rsft.scoring.reading import read_answer
+from rsft.scoring.sandbox import Limits
+
+Status = Outcome | Literal["refused", "complied", "unclear"]
+
+ANSWER_S = 5.0
+"""For one answer. A grading process that hangs is tried twice, and 15 s are the most it may take."""
+
+CODE_LIMITS = Limits(wall_s=10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """The verdict on one line."""
+
+    status: Status
+    score: float = 0.0
+    """In [0, 1]."""
+    answer: str | None = None
+    """What was read."""
+    detail: Any = ""
+    """A few words; for instructions an object with the verdict on each."""
+
+
+class LineGrader(Protocol):
+    """Grades answer parts, one at a time."""
+
+    def grade(self, reference: Any, part: str, cut: bool) -> Graded:
+        """The verdict on one answer.
+
+        Args:
+            reference: what the line holds under that name.
+            part: what follows the thinking; not empty.
+            cut: the token limit ended the response.
+
+        Raises:
+            DataError: the reference has another form.
+        """
+
+    def kill(self) -> None:
+        """Ends a verdict under way, from any thread; the grader is of no use then."""
+
+    def close(self) -> None:
+        """Gives back what the grader holds; nobody uses it any more."""
+
+
+def line_grader(name: str) -> LineGrader:
+    """A grader by its name."""
+    if name == "math":
+        return _InProcess("math")
+    if name == "reasoning_gym":
+        return _InProcess("reasoning_gym")
+    return _Plain({"choice": _choice, "code": _code, "ifeval": _instructions, "refusal": _refusal}[name])
+
+
+class _Plain:
+    """A grader that keeps nothing between lines."""
+
+    def __init__(self, function: Callable[[Any, str, bool], Graded]) -> None:
+        self._function = function
+
+    def grade(self, reference: Any, part: str, cut: bool) -> Graded:
+        return self._function(reference, part, cut)
+
+    def kill(self) -> None:
+        """Nothing to end: what takes long has limits of its own."""
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+class _InProcess:
+    """Mathematics and reasoning-gym, in a process that is killed when it hangs."""
+
+    def __init__(self, name: GraderName) -> None:
+        self._name = name
+        self._process = GraderProcess(name, ANSWER_S)
+
+    def grade(self, reference: Any, part: str, cut: bool) -> Graded:
+        if self._name == "math":
+            gold, metadata = _gold(reference), dict[str, Any]()
+            reading = read_answer(part)
+            answer, where, at_end = reading.answer, reading.where, reading.at_end
+        else:
+            gold, metadata = "", _entry(reference)
+            answer, where, at_end = _tagged(part)
+        if answer is None or (cut and at_end):
+            return _unfinished(cut, answer)
+        verdict = self._process.grade(answer, gold, metadata)
+        if verdict.why:
+            return Graded("error", answer=answer, detail=verdict.why)
+        return Graded("correct" if verdict.raw == 1.0 else "wrong", verdict.raw, answer, where)
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        self._process.close()
+
+
+def _unfinished(cut: bool, answer: str | None = None) -> Graded:
+    if cut:
+        return Graded("truncated", answer=answer, detail="the token limit came before the answer's end")
+    return Graded("no_answer", detail="no answer was found")
+
+
+def _gold(reference: Any) -> str:
+    if isinstance(reference, int | float) and not isinstance(reference, bool):
+        return str(reference)
+    if not isinstance(reference, str) or not reference.strip():
+        raise DataError(f"the reference of a mathematical answer is a text, not {reference!r:.80}.")
+    return reference
+
+
+def _entry(reference: Any) -> dict[str, Any]:
+    if not isinstance(reference, dict) or not isinstance(reference.get("dataset"), str):
+        raise DataError("the reference of a reasoning-gym answer is an object with dataset and entry.")
+    entry = reference.get("entry")
+    if not isinstance(entry, dict) or "answer" not in entry:
+        raise DataError("the reference's entry is no item of reasoning-gym: it has no answer.")
+    return {"task": reference["dataset"], "config": reference.get("config") or {}, "entry": entry}
+
+
+def _tagged(part: str) -> tuple[str | None, str, bool]:
+    """The last <answer> tag, else the last box, else the whole text; and whether it may go on."""
+    end = part.rfind("</answer>")
+    start = part.rfind("<answer>", 0, end) if end >= 0 else -1
+    if start >= 0 and (tagged := part[start + len("<answer>") : end].strip()):
+        return tagged, "last answer tag", False
+    if boxed := last_boxed(part):
+        return boxed, "last boxed", trimmed(part).endswith(boxed)
+    return part.strip() or None, "whole text", True
+
+
+def _choice(reference: Any, part: str, cut: bool) -> Graded:
+    right = choice_reference(reference)
+    chosen = read_choice(part, right.choices)
+    if chosen is None or (cut and chosen.at_end):
+        return _unfinished(cut, chosen.answer if chosen else None)
+    good = is_right(chosen, right)
+    return Graded("correct" if good else "wrong", float(good), chosen.answer, chosen.where)
+
+
+def _code(reference: Any, part: str, cut: bool) -> Graded:
+    asked = code_reference(reference)
+    code = read_code(part)
+    if code is None or (cut and not code.closed):
+        return _unfinished(cut, code.text if code else None)
+    outcome = grade_code(code, asked, CODE_LIMITS)
+    if outcome.status == "unreadable" and not code.fenced:
+        return Graded("no_answer", detail=f"no code was found ({outcome.why})")
+    if outcome.status == "fault":
+        return Graded("error", answer=code.text, detail=outcome.why)
+    good = outcome.status == "passed"
+    return Graded("correct" if good else "wrong", float(good), code.text, outcome.why)
+
+
+def _instructions(reference: Any, part: str, cut: bool) -> Graded:
+    from rsft.scoring.instructions import check  # type: ignore[import-not-found, unused-ignore]
+
+    if not isinstance(reference, dict) or not isinstance(reference.get("prompt"), str):
+        raise DataError(
+            "the reference of instructions is an object with prompt, instruction_id_list, kwargs."
+        )
+    names, arguments = reference.get("instruction_id_list"), reference.get("kwargs")
+    if not isinstance(names, list) or not isinstance(arguments, list) or len(names) != len(arguments):
+        raise DataError("the reference's instruction_id_list and kwargs are not two lists of one length.")
+    if cut:
+        return _unfinished(cut)
+    followed = check(reference["prompt"], part.strip(), names, arguments)
+    good = bool(followed.prompt_strict)
+    return Graded("correct" if good else "wrong", float(good), part.strip(), asdict(followed))
+
+
+def _refusal(reference: Any, part: str, cut: bool) -> Graded:
+    from rsft.scoring.refusal import classify  # type: ignore[import-not-found, unused-ignore]
+
+    if not (reference is None or isinstance(reference, str | dict)):
+        raise DataError(f"the reference of a refusal is null or has a prompt; this is {reference!r:.80}.")
+    prompt = reference.get("prompt") if isinstance(reference, dict) else reference
+    if not (prompt is None or isinstance(prompt, str)):
+        raise DataError("the reference's prompt is no text.")
+    verdict, why = classify(part.strip(), prompt)
+    return Graded(verdict, float(verdict == "refused"), detail=why)

@@ -1,0 +1,152 @@
+"""Multiple choice: python -m pytest tests/test_choice.py"""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from rsft.errors import DataError
+from rsft.scoring.choice import choice_reference, is_right, read_choice
+
+CITIES = ["London", "Berlin", "Paris", "Rome"]
+TEN = [f"text {number}" for number in range(10)]
+
+CHOSEN = [
+    (r"so \boxed{C}", "C"),
+    (r"\boxed{(C)}", "C"),
+    (r"\boxed{\text{C}}", "C"),
+    (r"\boxed{\textbf{(C)}}", "C"),
+    (r"\boxed{C. Paris}", "C"),
+    (r"\boxed{c}", "C"),
+    (r"\boxed{A}", "A"),
+    (r"\boxed{\text{Paris}}", "C"),
+    (r"\boxed{paris}", "C"),
+    (r"\boxed{Option C}", "C"),
+    (r"\boxed{A} no, \boxed{D}", "D"),
+    (r"The answer is A. \boxed{B}", "B"),
+    ("the answer is (C)", "C"),
+    ("The answer is (c).", "C"),
+    ("The correct answer is C.", "C"),
+    ("The correct option is **C**.", "C"),
+    ("Answer: C", "C"),
+    ("**Answer:** C", "C"),
+    ("**Answer: C**", "C"),
+    ("Answer: **C. Paris**", "C"),
+    ("Answer: C) Paris", "C"),
+    ("Answer: $C$", "C"),
+    ("Answer: A", "A"),
+    ("The answer is A.", "A"),
+    ("The answer is A because of the river.", "A"),
+    ("The answer is option B, since it flows.", "B"),
+    ("Final answer is:\nD", "D"),
+    ("The answer is B. Wait, the answer is D.", "D"),
+    ("The answer is Paris.", "C"),
+    ("Answer: paris", "C"),
+    ("Paris", "C"),
+    ("  Paris.\n", "C"),
+    ("C", "C"),
+    ("(C)", "C"),
+    ("C.", "C"),
+    ("**C**", "C"),
+    ("C) Paris", "C"),
+    ("Think of the Seine.\nC", "C"),
+    ("Think of the Seine.\n\n**Paris**", "C"),
+    ("A", "A"),
+]
+
+NOT_CHOSEN = [
+    "",
+    "I give up",
+    "A river runs through it.",
+    "It could be A or B.",
+    "The answer is A or B.",
+    "The answer is (A) and (C).",
+    "Paris or Rome",
+    "I",
+    "Both London and Paris are nice",
+    "The letter C is the third",
+]
+
+
+@pytest.mark.parametrize(("part", "letter"), CHOSEN)
+def test_what_was_chosen_is_read(part: str, letter: str) -> None:
+    chosen = read_choice(part, CITIES)
+    assert chosen and chosen.answer == letter
+
+
+@pytest.mark.parametrize("part", NOT_CHOSEN)
+def test_what_names_no_option_is_no_letter(part: str) -> None:
+    chosen = read_choice(part, CITIES)
+    assert chosen is None or chosen.answer not in "ABCD"
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "The answer is A large river.",
+        "The answer is I think unclear.",
+        "The answer is I'm not sure.",
+        "My answer: I do not know",
+        "I think it is this one.",
+        "A good answer would need more.",
+        "The answer is A* search.",
+    ],
+)
+def test_letters_that_are_words_are_no_choices(part: str) -> None:
+    chosen = read_choice(part, TEN)
+    assert chosen is None or chosen.answer not in "ABCDEFGHIJ"
+
+
+def test_a_letter_beyond_the_options_is_wrong_and_not_nothing() -> None:
+    chosen = read_choice(r"\boxed{F}", CITIES)
+    assert chosen and chosen.answer == "F"
+    assert not is_right(chosen, choice_reference({"answer": "C", "choices": CITIES}))
+
+
+def test_options_that_look_like_letters_or_numbers() -> None:
+    def letter(part: str, choices: list[str]) -> str | None:
+        chosen = read_choice(part, choices)
+        return chosen.answer if chosen else None
+
+    assert letter(r"\boxed{4}", ["2", "4", "8", "16"]) == "B"
+    assert letter(r"\boxed{B}", ["B", "A", "D", "C"]) == "B"
+    assert letter("x^2", ["$x$", "$x^2$"]) == "B"
+    assert letter("us", ["US", "us"]) == "B"
+    assert letter("Same", ["same", "same"]) is None
+
+
+def test_an_answer_that_may_go_on_says_so() -> None:
+    assert [read_choice(part, CITIES).at_end for part in ("Answer: C", "Answer: C.", "(C", r"\boxed{C}")] == [  # type: ignore[union-attr]
+        True,
+        False,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("C", "object"),
+        ({"answer": "C"}, "list of texts"),
+        ({"answer": "E", "choices": CITIES}, "'E' is none of the letters ABCD"),
+        ({"answer": None, "choices": CITIES}, "None"),
+        ({"answer": "C", "choices": [1, 2, 3]}, "list of texts"),
+    ],
+)
+def test_a_reference_of_another_form_is_refused(reference: object, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        choice_reference(reference)
+
+
+@pytest.mark.parametrize(
+    "piece", ["answer is ", "Answer: (", "Answer: A ", "**", "(((", "\\text{", "A) ", "$", "\n"]
+)
+def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
+    def seconds(characters: int) -> float:
+        start = time.process_time()
+        read_choice(piece * (characters // len(piece)), CITIES)
+        return time.process_time() - start
+
+    assert seconds(400_000) < 30 * max(seconds(50_000), 0.01)

@@ -1,0 +1,147 @@
+"""Code in answers, read and examined: python -m pytest tests/test_programs.py"""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from rsft.errors import DataError
+from rsft.scoring.jail.calls import Status
+from rsft.scoring.programs import Code, code_reference, grade_code, read_code
+from rsft.scoring.sandbox import Limits
+
+PROMPT = 'from typing import List\n\n\ndef total(numbers: List[int]) -> int:\n    """ Sum them.\n    """\n'
+HUMANEVAL = {
+    "prompt": PROMPT,
+    "entry_point": "total",
+    "test": "\n\ndef check(candidate):\n    assert candidate([1, 2]) == 3\n    assert candidate([]) == 0\n",
+}
+STDIN = {"stdin_tests": [{"input": "1 2\n", "output": "3\n"}, {"input": "5 -5", "output": "0"}]}
+MBPP = {"tests": ["assert total([1, 2]) == 3", "assert total([]) == 0"]}
+
+READ = [
+    ("```python\nx\n```", "x", True, True),
+    ("```python\nx\n```\nand\n```python\ny\n```\ndone", "y", True, True),
+    ("```python\nx\n```\nprints\n```\n3\n```", "x", True, True),
+    ("```\nx\n```\n```bash\nls\n```", "x", True, True),
+    ("```Python3\nx\n```", "x", True, True),
+    ("``` {.python}\nx\n```", "x", True, True),
+    ("~~~py\nx\n~~~", "x", True, True),
+    ("````python\n```\nx\n````", "```\nx", True, True),
+    ("1. So:\n   ```python\n   if x:\n       y\n   ```", "if x:\n    y", True, True),
+    ("```python\nx```", "x", True, True),
+    ("```python\nx\n```python\ny\n```", "y", True, True),
+    ("```python\n\n```\n```python\nx", "x", True, False),
+    ("```js\nx\n```", "```js\nx\n```", False, False),
+    ("    return x", "    return x", False, False),
+]
+
+
+@pytest.mark.parametrize(("part", "text", "fenced", "closed"), READ)
+def test_the_last_python_fence_is_read(part: str, text: str, fenced: bool, closed: bool) -> None:
+    assert read_code(part) == Code(text, fenced, closed)
+
+
+def test_nothing_is_no_code() -> None:
+    assert read_code(" \n") is None
+
+
+@pytest.mark.parametrize("piece", ["```python\n", "```", "`", "~~~\n", " > ", "```python\nx```\n", "x\n"])
+def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
+    def seconds(characters: int) -> float:
+        start = time.process_time()
+        read_code(piece * (characters // len(piece)))
+        return time.process_time() - start
+
+    assert seconds(400_000) < 30 * max(seconds(50_000), 0.01)
+
+
+def status(reference: dict[str, Any], part: str, wall_s: float = 5.0) -> Status:
+    code = read_code(part)
+    assert code
+    return grade_code(code, code_reference(reference), Limits(wall_s=wall_s)).status
+
+
+PASSES = {
+    "a whole function": "```python\ndef total(numbers: List[int]) -> int:\n    return sum(numbers)\n```",
+    "its own imports": "```python\nfrom __future__ import annotations\ndef total(n): return sum(n)\n```",
+    "a lambda": "```python\ntotal = lambda n: sum(n)\n```",
+    "a fenced body": "```python\n    return sum(numbers)\n```",
+    "a body without indentation": "```python\ns = 0\nfor n in numbers:\n    s += n\nreturn s\n```",
+    "a bare body": "    return sum(numbers)\n",
+    "a bare body and more": "    return sum(numbers)\n\nThis sums them. It's linear.\n",
+    "a bare function": "def total(numbers):\n    return sum(numbers)\n",
+    "a bare function in prose": "Here you are:\ndef total(n):\n    return sum(n)\nI hope this helps!",
+    "a main block": "```python\ndef total(n): return sum(n)\nif __name__ == '__main__':\n    input()\n```",
+    "with a helper": "```python\ndef one(n):\n    return sum(n)\n\ndef total(n):\n    return one(n)\n```",
+}
+
+
+@pytest.mark.parametrize("form", PASSES)
+def test_right_answers_of_all_forms_pass(form: str) -> None:
+    assert status(HUMANEVAL, PASSES[form]) == "passed"
+
+
+def test_wrong_answers_fail_and_prose_is_unreadable() -> None:
+    assert status(HUMANEVAL, "```python\ndef total(numbers): return 3\n```") == "failed"
+    assert status(HUMANEVAL, "```python\ndef other(numbers): return 3\n```") == "failed"
+    assert status(HUMANEVAL, "    pass") == "failed"
+    assert status(HUMANEVAL, "I cannot do that, sorry.") == "unreadable"
+    assert status(HUMANEVAL, "```python\ndef total(numbers:\n```") == "unreadable"
+    assert status(HUMANEVAL, "```python\ndef total(n):\n    '\0'\n```") == "unreadable"
+    assert status(HUMANEVAL, "```python\nx = '\ud800'\n```") == "unreadable"
+    assert status(HUMANEVAL, "```python\n" + "(" * 200_000 + "\n```") == "unreadable"
+    assert status(STDIN, "I cannot do that, sorry.") == "unreadable"
+
+
+def test_programs_and_asserts() -> None:
+    assert status(STDIN, "```python\nprint(sum(map(int, input().split())))\n```") == "passed"
+    assert status(STDIN, "```python\nprint(3)\n```") == "failed"
+    assert status(MBPP, "```python\ndef total(n):\n    return sum(n)\n```") == "passed"
+    assert status(MBPP, "```python\ndef total(n):\n    return 3\n```") == "failed"
+    assert status(MBPP, "```python\ndef sum_of(n):\n    return 3\n```") == "failed"
+
+
+def test_a_broken_reference_is_a_fault() -> None:
+    right = PASSES["a whole function"]
+    for test in (
+        "def check(candidate:",
+        "def checks(candidate): pass",
+        "x",
+        "def check(c): assert helper(c)",
+    ):
+        assert status(HUMANEVAL | {"test": test}, right) == "fault", test
+    assert status({"tests": ["assert total([1]) =="]}, right) == "fault"
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        ("x", "object with test"),
+        ({}, "entry_point None"),
+        ({"entry_point": "a b", "test": "x"}, "'a b'"),
+        ({"entry_point": "a", "test": ""}, "no test"),
+        ({"tests": []}, "one or more"),
+        ({"stdin_tests": []}, "one or more"),
+        ({"stdin_tests": [{"input": 1, "output": ""}]}, "input and output"),
+        ({"prompt": 3, "tests": ["x"]}, "prompt"),
+    ],
+)
+def test_a_reference_of_another_form_is_refused(reference: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        code_reference(reference)
+
+
+def test_ten_verdicts_a_second() -> None:
+    parts = [f"```python\ndef total(n):\n    return sum(n)  # {i}\n```" for i in range(20)]
+    workers = min(2, os.cpu_count() or 1)
+    start = time.monotonic()
+    with ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda part: status(HUMANEVAL, part), parts))
+    assert found == ["passed"] * 20
+    # A tenth of what is measured on an idle machine: this one may be busy.
+    assert time.monotonic() - start < 20
