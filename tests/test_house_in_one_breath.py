@@ -188,6 +188,7 @@ def test_a_failed_trial_is_a_row_and_the_rest_goes_on(tmp_path: Path) -> None:
     assert failure["trial"] == broken and failure["kind"] == "out of memory"
     assert "micro_batch_tokens" in failure["next"]
     assert broken in storage.read_text(f"{layout.REPORT}/index.html")
+    assert 'id="verdicts"' in storage.read_text(f"{layout.REPORT}/index.html")
     mended, trainer, _ = run(page(), storage)
     assert trainer.trained == [broken]
     assert mended["failures"] == [] and mended["cells"]["open"] == 0

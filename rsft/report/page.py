@@ -17,6 +17,9 @@ import pandas as pd
 from markupsafe import Markup
 
 from rsft import layout
+from rsft.analysis.claims import Answer
+from rsft.analysis.trajectory import Trajectory
+from rsft.report.conclusions import claim_rows, verdict_rows
 from rsft.report.figures import (
     heldout_figures,
     length_figure,
@@ -57,6 +60,10 @@ class ReportFacts:
     """Rows of train.jsonl by trial id."""
     certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Manifests of prepared data by name."""
+    answers: Sequence[Answer] = ()
+    """To the claims of the sweep's page."""
+    trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
+    """By trial id and benchmark."""
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
@@ -104,6 +111,8 @@ def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], othe
         name=str(spec.get("name") or "sweep"),
         headline=headline(facts.status),
         mood=_mood(facts.status),
+        claims=claim_rows(facts.answers),
+        verdicts=verdict_rows(results, facts.trajectories),
         grid=grid,
         bases=results.bases,
         compared=compared,

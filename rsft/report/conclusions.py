@@ -1,0 +1,51 @@
+"""Claims and verdicts in words, for the head of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rsft.analysis.bootstrap import Interval
+from rsft.analysis.claims import Answer
+from rsft.analysis.trajectory import Trajectory
+from rsft.report.results import Results
+
+MARKS = {"supported": "up", "contradicted": "down", "undecided": "same"}
+"""State of a claim -> colour class of the page."""
+
+
+def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
+    """Per claim: name, says, state, mark, effect with its interval, n, why."""
+    return [
+        {
+            "name": one.claim.name,
+            "says": one.claim.says,
+            "state": one.state,
+            "mark": MARKS[one.state],
+            "effect": _effect(one.effect, one.claim.metric == "response_tokens"),
+            "n": f"{one.problems:,} problems, {one.answers:,} answers" if one.answers else "–",
+            "why": one.why,
+        }
+        for one in answers
+    ]
+
+
+def verdict_rows(
+    results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
+) -> list[dict[str, Any]]:
+    """Per trial and benchmark that has a trajectory, in the order of the grid: axes, benchmark, verdict and
+    the sentence that goes with it."""
+    return [
+        {"axes": axes, "benchmark": column.benchmark, "verdict": found.verdict, "sentence": found.sentence}
+        for axes in results.trials
+        for column in results.columns
+        if (found := trajectories.get((axes.trial, column.benchmark))) is not None
+    ]
+
+
+def _effect(effect: Interval | None, tokens: bool) -> str:
+    if effect is None:
+        return "–"
+    if tokens:
+        return f"{effect.value:,.0f} tokens ({effect.low:,.0f} to {effect.high:,.0f})"
+    return effect.points()

@@ -1,0 +1,86 @@
+"""Claims and verdicts on the page: python -m pytest tests/test_conclusions.py"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from rsft.analysis.bootstrap import Interval
+from rsft.analysis.claims import Answer
+from rsft.analysis.trajectory import Curve, trajectory
+from rsft.report.conclusions import claim_rows
+from rsft.report.page import ReportFacts, write_report
+from rsft.report.results import COLUMNS
+from rsft.spec import Claim, Pick
+from rsft.storage import Storage
+
+CLAIM = Claim(
+    name="dips", says="It dips <script>", trials=Pick(), benchmarks=("gsm8k",), expects="dip and recovery"
+)
+ANSWER = Answer(
+    claim=CLAIM,
+    state="contradicted",
+    effect=Interval(0.1, 0.05, 0.15),
+    p=0.001,
+    parts={},
+    trials=1,
+    problems=500,
+    answers=1_500,
+    why="",
+)
+
+
+def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    rows = np.stack([random.permutation(1_000) < 1_000 * mean for mean in (0.5, 0.35, 0.6)])
+    found = trajectory(Curve(steps=(0, 10, 20), scores=rows.astype(float)), draws=300)
+    cell = dict.fromkeys(COLUMNS, 0) | {
+        "trial": "t",
+        "base": "b",
+        "data": "d",
+        "length": "20st",
+        "recipe": "default",
+        "benchmark": "gsm8k",
+        "dimension": "in-domain",
+        "metric": "accuracy",
+        "value": 0.5,
+    }
+    status = {"trials": {}, "cells": {}, "failures": []}
+    facts = ReportFacts(
+        sweep={},
+        cells=pd.DataFrame([cell]),
+        status=status,
+        answers=[ANSWER],
+        trajectories={("t", "gsm8k"): found},
+    )
+    page = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
+    assert page.index('id="claims"') < page.index('id="verdicts"') < page.index('id="scores"')
+    assert "It dips &lt;script&gt;" in page and "<script>" not in page
+    assert '<span class="change down">contradicted</span>' in page
+    assert "10.0 points (5.0 to 15.0)" in page and "500 problems, 1,500 answers" in page
+    assert f"<td>dip and recovery</td><td>{found.sentence}</td>" in page
+
+
+def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:
+    facts = ReportFacts(sweep={}, cells=pd.DataFrame(), status={})
+    page = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
+    assert 'id="claims"' not in page and 'id="verdicts"' not in page
+
+
+def test_tokens_are_no_points() -> None:
+    tokens = CLAIM.model_copy(update={"metric": "response_tokens", "expects": "higher"})
+    answer = Answer(
+        claim=tokens,
+        state="undecided",
+        effect=Interval(1_200.0, 900.0, 1_500.0),
+        p=1.0,
+        parts={},
+        trials=1,
+        problems=0,
+        answers=0,
+        why="too few",
+    )
+    (row,) = claim_rows([answer])
+    assert (row["effect"], row["n"], row["mark"]) == ("1,200 tokens (900 to 1,500)", "–", "same")
