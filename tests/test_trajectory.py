@@ -274,6 +274,8 @@ def test_control_withdraws_what_numbers_alone_explain() -> None:
     assert strong.p < 1e-6, "the normal tail goes on where draws end"
     after = controlled([strong, weak, *[none] * 40])
     assert [one.verdict for one in after[:2]] == ["decline", "undecided"]
+    assert after[1].withdrawn == "decline" and "decline if it were the only curve" in after[1].sentence
+    assert after[2].withdrawn is None, "what was undecided before"
     assert controlled([weak])[0].verdict == "decline"
 
 

@@ -116,6 +116,8 @@ class Trajectory:
     """False when a drift lies beyond its margin; True says only that none was seen to."""
     overfitting: bool
     """Lengths fell from the peak of a trained step and rise again to the end, while the score falls."""
+    withdrawn: Verdict | None = None
+    """The verdict that this curve alone would have, where its family is too large for it (`controlled`)."""
 
     @property
     def sentence(self) -> str:
@@ -139,6 +141,8 @@ class Trajectory:
         found += f", ends {end.points(' above it' if self.final.value >= 0 else ' below it')}"
         if self.verdict == "undecided":
             why = "no number of answers would tell" if self.need is None else self.need.words
+            if self.withdrawn is not None:
+                why = f"{self.withdrawn} if it were the only curve, not after correction for all of them"
             found += f"; undecided, {why}"
         if self.overfitting:
             found += "; answers grow longer again while the score falls (overfitting)"
@@ -270,7 +274,9 @@ def controlled(found: Sequence[Trajectory], level: float = LEVEL) -> list[Trajec
     verdict in the family is 1 - level at most."""
     adjusted = holm([one.p for one in found])
     return [
-        replace(one, verdict="undecided") if p > 1 - level else one
+        replace(one, verdict="undecided", withdrawn=one.verdict)
+        if p > 1 - level and one.verdict != "undecided"
+        else one
         for one, p in zip(found, adjusted, strict=True)
     ]
 

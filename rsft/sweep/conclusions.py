@@ -14,8 +14,7 @@ from rsft.sweep.plan import Cell, Plan
 
 
 def trajectories(plan: Plan) -> dict[tuple[str, str], Trajectory]:
-    """By trial id and benchmark, of all curves with the base and a later step; together they are one family,
-    so that a verdict which their number alone could explain is undecided."""
+    """By trial id and benchmark, of all curves with the base and a later step, each by itself."""
     read: dict[str, list[Score]] = {}
     found: dict[tuple[str, str], Trajectory] = {}
     for trial in plan.trials:
@@ -30,7 +29,13 @@ def trajectories(plan: Plan) -> dict[tuple[str, str], Trajectory]:
                 found[trial.id, benchmark] = trajectory(curve_of(steps))
             except DataError:
                 continue  # no base yet, no later step, or a single problem: nothing to say
-    return dict(zip(found, controlled(list(found.values())), strict=True))
+    return found
+
+
+def together(curves: dict[tuple[str, str], Trajectory]) -> dict[tuple[str, str], Trajectory]:
+    """The same as one family: a verdict that their number alone could explain is undecided. For reading all
+    of them; a claim about some is corrected for the number of claims instead."""
+    return dict(zip(curves, controlled(list(curves.values())), strict=True))
 
 
 def answers(

@@ -7,7 +7,7 @@ from typing import Any
 from rsft import layout
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
-from rsft.sweep.conclusions import answers, trajectories
+from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
@@ -44,7 +44,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
     curves = trajectories(plan)
     facts = ReportFacts(
         answers=answers(plan, table.to_pylist(), curves),
-        trajectories=curves,
+        trajectories=together(curves),
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
         status=status(plan),
