@@ -13,6 +13,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
 
+from rsft.scoring.notation import apart, readable
+
 GraderName = Literal["math", "reasoning_gym"]
 
 _TEXT = re.compile(r"\\(?:text|math|mbox|operatorname)(?:bf|it|tt|rm|sf)?\s*\{([^{}]*)\}")
@@ -47,8 +49,9 @@ def grade_math(answer: str, gold: str) -> float:
     answer, gold = answer.strip().rstrip(".,;"), gold.strip().rstrip(".,;")
     if answer == gold:
         return 1.0
-    if _overlong(answer, gold):
+    if _overlong(answer, gold) or apart(gold, answer):
         return 0.0
+    answer, gold = readable(answer), readable(gold)
     from math_verify import parse, verify  # seconds: sympy
 
     parsed_gold = parse(f"\\boxed{{{gold}}}", parsing_timeout=None)

@@ -195,5 +195,5 @@ def _refusal(reference: Any, part: str, cut: bool) -> Graded:
     prompt = reference.get("prompt") if isinstance(reference, dict) else reference
     if not (prompt is None or isinstance(prompt, str)):
         raise DataError("the reference's prompt is no text.")
-    verdict, why = classify(part.strip(), prompt)
-    return Graded(verdict, float(verdict == "refused"), detail=why)
+    found = classify(part.strip(), prompt)
+    return Graded(found.kind, float(found.kind == "refused"), detail=found.reason)
