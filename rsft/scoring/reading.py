@@ -51,15 +51,22 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
     Returns:
         The reading; `NOTHING` as well for a text that opens thinking and does not close it.
     """
-    start = text.rfind(think_close)
-    if text.rfind(think_open) > start:
+    part = answer_part(text, think_open=think_open, think_close=think_close)
+    if part is None:
         return NOTHING
-    part = text if start < 0 else text[start + len(think_close) :]
     if boxed := last_boxed(part):
         return Reading(boxed, "last boxed")
     if stated := _last_stated(part):
         return Reading(stated, "stated answer")
     return NOTHING
+
+
+def answer_part(text: str, *, think_open: str = "<think>", think_close: str = "</think>") -> str | None:
+    """What follows the last end of thinking; all of it without any; None when thinking never ends."""
+    start = text.rfind(think_close)
+    if text.rfind(think_open) > start:
+        return None
+    return text if start < 0 else text[start + len(think_close) :]
 
 
 def _last_stated(text: str) -> str | None:
