@@ -171,7 +171,7 @@ def _code(reference: Any, part: str, cut: bool) -> Graded:
 
 
 def _instructions(reference: Any, part: str, cut: bool) -> Graded:
-    from rsft.scoring.instructions import check  # type: ignore[import-not-found, unused-ignore]
+    from rsft.scoring.instructions import check
 
     if not isinstance(reference, dict) or not isinstance(reference.get("prompt"), str):
         raise DataError(
@@ -183,12 +183,12 @@ def _instructions(reference: Any, part: str, cut: bool) -> Graded:
     if cut:
         return _unfinished(cut)
     followed = check(reference["prompt"], part.strip(), names, arguments)
-    good = bool(followed.prompt_strict)
+    good = followed.score == 1.0
     return Graded("correct" if good else "wrong", float(good), part.strip(), asdict(followed))
 
 
 def _refusal(reference: Any, part: str, cut: bool) -> Graded:
-    from rsft.scoring.refusal import classify  # type: ignore[import-not-found, unused-ignore]
+    from rsft.scoring.refusal import classify
 
     if not (reference is None or isinstance(reference, str | dict)):
         raise DataError(f"the reference of a refusal is null or has a prompt; this is {reference!r:.80}.")
