@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 
 from rsft.errors import DataError
@@ -143,10 +141,7 @@ def test_a_reference_of_another_form_is_refused(reference: object, words: str) -
 @pytest.mark.parametrize(
     "piece", ["answer is ", "Answer: (", "Answer: A ", "**", "(((", "\\text{", "A) ", "$", "\n"]
 )
-def test_reading_takes_time_in_proportion_to_the_text(piece: str) -> None:
-    def seconds(characters: int) -> float:
-        start = time.process_time()
-        read_choice(piece * (characters // len(piece)), CITIES)
-        return time.process_time() - start
-
-    assert seconds(400_000) < 30 * max(seconds(50_000), 0.01)
+@pytest.mark.timeout(60)  # a pattern that goes back over what it read would take hours
+def test_long_texts_are_read_in_one_go(piece: str) -> None:
+    longest = piece * (2_000_000 // len(piece))
+    assert read_choice(longest + "\nThe answer is (C).", CITIES).answer == "C"

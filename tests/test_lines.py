@@ -18,6 +18,8 @@ from rsft.scoring import line_graders, sandbox
 from rsft.scoring.line_graders import Graded
 from rsft.scoring.lines import grade_file
 
+pytestmark = pytest.mark.slow
+
 CITIES = {"answer": "C", "choices": ["London", "Berlin", "Paris", "Rome"]}
 ADD = {
     "prompt": 'def add(a, b):\n    """Adds."""\n',

@@ -14,6 +14,8 @@ from rsft.scoring.jail.calls import Status
 from rsft.scoring.programs import Code, code_reference, grade_code, read_code
 from rsft.scoring.sandbox import Limits
 
+pytestmark = pytest.mark.slow
+
 PROMPT = 'from typing import List\n\n\ndef total(numbers: List[int]) -> int:\n    """ Sum them.\n    """\n'
 HUMANEVAL = {
     "prompt": PROMPT,

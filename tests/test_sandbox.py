@@ -19,6 +19,8 @@ from rsft.scoring import sandbox
 from rsft.scoring.jail.calls import Outcome
 from rsft.scoring.sandbox import CallTests, Limits, ProgramTests, examine
 
+pytestmark = pytest.mark.slow
+
 HOUSE = str(Path(__file__).resolve().parents[1])
 TEST = "def check(candidate):\n    assert candidate(1) == 2\n    assert candidate(5) == 6\n\ncheck(f)"
 

@@ -100,12 +100,14 @@ def test_verdicts_on_random_shapes_are_true_whenever_they_are_given() -> None:
     assert right >= 0.95 * given
 
 
+@pytest.mark.slow
 def test_few_samples_are_undecided_instead_of_wrong() -> None:
     names = [name for name in worlds.SHAPES for _ in range(5)]
     found = [study(name, 25, 1, 100 + i) for i, name in enumerate(names)]
     assert sum(one.verdict == "undecided" for one in found) >= 0.95 * len(found)
 
 
+@pytest.mark.slow
 def test_false_dips_stay_rare_where_nothing_changes() -> None:
     found = [study("no change", 150, 1, 200 + i) for i in range(240)]
     # 2.5 % of 240 is 6; 15 or more would be four standard errors away.
@@ -115,6 +117,7 @@ def test_false_dips_stay_rare_where_nothing_changes() -> None:
     assert sum(wrong) <= 1
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     shape = np.array(worlds.SHAPES["dip and recovery"])
     random, gains, finals = np.random.default_rng(5), 0, 0
