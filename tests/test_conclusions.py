@@ -1,4 +1,4 @@
-"""Claims and verdicts on the page: python -m pytest tests/test_conclusions.py"""
+"""Claims and verdicts on the report's page."""
 
 from __future__ import annotations
 

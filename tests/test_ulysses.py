@@ -55,7 +55,7 @@ def test_settings_that_no_team_can_have_are_one_sentence() -> None:
 def test_teams_need_rows_and_not_their_workers() -> None:
     facts = {"max_tokens": 100, "batch_sequences": 2}
     assert TrainSpec(**facts, sequence_parallel=4).teams == 2
-    with pytest.raises(SpecError, match="batch_sequences=2 is below workers=4"):
+    with pytest.raises(SpecError, match="batch_sequences=2 is below workers / sequence_parallel=4"):
         TrainSpec(**facts, sequence_parallel=2)
 
 

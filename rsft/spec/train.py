@@ -130,6 +130,9 @@ class TrainSpec(Spec):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         rows = self.workers * self.micro_batch_sequences
+        among = f"workers={self.workers}"
+        if self.sequence_parallel > 1:
+            among = f"workers / sequence_parallel={self.teams}"
         study = self.loss_reduction == "microbatch_sum"
         if self.micro_batch_tokens < self.max_tokens:
             raise SpecError(
@@ -175,13 +178,13 @@ class TrainSpec(Spec):
             )
         if self.batch_tokens and self.batch_tokens < self.teams * self.max_tokens:
             raise SpecError(
-                f"TrainSpec.batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens} on each "
-                f"of {self.teams} workers, so a worker could have no row; set batch_tokens to "
+                f"TrainSpec.batch_tokens={self.batch_tokens} is below max_tokens={self.max_tokens} times "
+                f"{among}, so a worker could have no row; set batch_tokens to "
                 f"{self.teams * self.max_tokens} or more."
             )
         if not self.batch_tokens and self.batch_sequences < self.teams:
             raise SpecError(
-                f"TrainSpec.batch_sequences={self.batch_sequences} is below workers={self.teams}, "
+                f"TrainSpec.batch_sequences={self.batch_sequences} is below {among}, "
                 f"so a worker would have no row; set batch_sequences to {self.teams} or more."
             )
         return self
