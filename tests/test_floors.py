@@ -57,6 +57,9 @@ DOORS: dict[str, tuple[str, ...]] = {
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
     "psutil": ("rsft/resume/tree.py",),
+    "urllib.request": ("rsft/scoring/judge.py",),
+    "nltk": ("rsft/scoring/sentences.py",),
+    "langdetect": ("rsft/scoring/sentences.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 
