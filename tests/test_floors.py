@@ -52,11 +52,14 @@ DOORS: dict[str, tuple[str, ...]] = {
     "torch": ("rsft/training/", "rsft/nano/"),
     "deepspeed": ("rsft/training/",),
     "transformers": ("rsft/training/", "rsft/nano/", "rsft/data/"),
-    "datasets": ("rsft/data/source.py", "rsft/data/overlap.py"),
+    "datasets": ("rsft/data/source.py", "rsft/data/overlap.py", "rsft/benchmarks/source.py"),
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
     "psutil": ("rsft/resume/tree.py",),
+    "urllib.request": ("rsft/scoring/judge.py",),
+    "nltk": ("rsft/scoring/sentences.py",),
+    "langdetect": ("rsft/scoring/sentences.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 

@@ -11,11 +11,15 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, get_args
+
+from rsft.errors import SpecError
 
 from rsft.scoring.notation import apart, readable
 
 GraderName = Literal["math", "reasoning_gym"]
+AVAILABLE: tuple[GraderName, ...] = get_args(GraderName)
+"""The graders that are built. A card may name another; a sweep that asks for it is refused."""
 
 _TEXT = re.compile(r"\\(?:text|math|mbox|operatorname)(?:bf|it|tt|rm|sf)?\s*\{([^{}]*)\}")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -28,6 +32,21 @@ _SIGNS = (  # LaTeX and Unicode: times, middle dot, asterisk; division; minus, e
     (re.compile(r"[\u2212\u2013]"), "-"),
     (re.compile(r"\\(?:left|right)(?=[()])|\\[,;:! ]|~"), " "),
 )
+
+
+def available(name: str, benchmark: str) -> GraderName:
+    """The grader of that name.
+
+    Raises:
+        SpecError: it is not built.
+    """
+    for grader in AVAILABLE:
+        if grader == name:
+            return grader
+    raise SpecError(
+        f"benchmark {benchmark} needs the grader {name!r}, which is not built; leave the benchmark out "
+        f"(there are {', '.join(AVAILABLE)})."
+    )
 
 
 def _overlong(answer: str, gold: str) -> bool:

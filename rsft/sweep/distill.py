@@ -27,7 +27,7 @@ from rsft.data.transforms import rank
 from rsft.errors import DataError, SpecError, StorageError
 from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Generation, Problem, Score
-from rsft.scoring.graders import GraderName
+from rsft.scoring.graders import GraderName, available
 from rsft.spec.base import content_hash
 from rsft.spec.distill import DistillSpec, RowProblems
 from rsft.spec.seeds import BLOCK, item_seeds
@@ -115,7 +115,8 @@ def problems(spec: DistillSpec) -> tuple[GraderName, list[Problem]]:
                 f"DistillSpec.problems.task={source.task!r} is no generated benchmark, so it has no problems "
                 "to train on; choose a reasoning-gym task, or RowProblems."
             )
-        grader, found = chosen.grader, _of_task(source.task, chosen.source, source.seed, spec.count)
+        grader = available(chosen.grader, chosen.name)
+        found = _of_task(source.task, chosen.source, source.seed, spec.count)
     if len(found) < spec.count:
         raise DataError(f"DistillSpec.count={spec.count} is more than the {len(found)} problems there are.")
     return grader, found

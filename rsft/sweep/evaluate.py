@@ -17,7 +17,7 @@ from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Checkpoint, Estimate, Generation, Problem, Score
 from rsft.scoring.estimators import estimates
 from rsft.scoring.grade import grade_all
-from rsft.scoring.graders import GraderName
+from rsft.scoring.graders import GraderName, available
 from rsft.scoring.process import GraderProcess
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
@@ -161,7 +161,9 @@ class CellGrader:
             ]
             known = self._known(row["key"])
             pairs = [(known[generation.problem], generation) for generation in generations]
-            scores = self._grade(pairs, self._grader or card(row["benchmark"]).grader)
+            scores = self._grade(
+                pairs, self._grader or available(card(row["benchmark"]).grader, row["benchmark"])
+            )
             storage.write_table(
                 layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
             )

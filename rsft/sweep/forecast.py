@@ -50,6 +50,20 @@ def forecast(plan: Plan) -> dict[str, Any]:
         "recipes": beside(trial.train for trial in plan.trials),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
+        "benchmarks": [
+            {
+                "name": question.card.name,
+                "dimension": question.card.dimension,
+                "problems": question.problems,
+                "of": question.card.problems,
+                "samples": question.samples,
+                "grader": question.card.grader,
+                "metric": question.card.metric,
+                "origin": question.card.origin,
+                "note": question.card.note,
+            }
+            for question in plan.questions
+        ],
         "notes": [*plan.notes, *notes(plan), *([missing] if missing else [])],
         "trunks": [
             {

@@ -10,9 +10,10 @@ from typing import Any, Literal
 
 from rsft import layout
 from rsft.bases import Base, resolve
-from rsft.benchmarks.cards import Benchmark, card
+from rsft.benchmarks.cards import Benchmark, HubProblems, card
 from rsft.checkpoints import marker
 from rsft.errors import SpecError
+from rsft.scoring.graders import available
 from rsft.spec.base import content_hash
 from rsft.spec.data import HubRows
 from rsft.spec.evaluation import BenchmarkUse, SamplingSpec
@@ -144,6 +145,11 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         for source in data.sources
         if isinstance(source, HubRows) and source.revision is None
     ]
+    notes += [
+        f"problems of {asked.card.name} ({asked.card.source.dataset}) are not pinned to a revision"
+        for asked in questions
+        if isinstance(asked.card.source, HubProblems) and asked.card.source.revision is None
+    ]
     return Plan(sweep, storage, trials, bases, questions, notes)
 
 
@@ -151,9 +157,10 @@ def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
     """A benchmark with this sampling.
 
     Raises:
-        SpecError: an unknown benchmark, or more problems than it has.
+        SpecError: an unknown benchmark, one whose grader is not built, or more problems than it has.
     """
     benchmark = card(use.name)
+    available(benchmark.grader, benchmark.name)
     if use.problems is not None and use.problems > benchmark.problems:
         raise SpecError(
             f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
@@ -170,7 +177,7 @@ def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
     return Question(
         card=benchmark,
         use=use,
-        key=f"{use.name}__{content_hash(facts)}",
+        key=f"{re.sub(r'[^A-Za-z0-9._-]+', '-', benchmark.name)}__{content_hash(facts)}",
         problems=use.problems or benchmark.problems,
         samples=use.samples or sampling.samples,
         max_new_tokens=budget,

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from rsft.sweep.disk import gigabytes
 
@@ -26,6 +27,7 @@ def show_plan(facts: dict[str, Any], console: Console) -> None:
     console.print(table)
     for trunk in facts["trunks"]:
         console.print("\n".join(trunk["tree"]), highlight=False, soft_wrap=True)
+    _show_benchmarks(facts["benchmarks"], console)
     _show_memory(facts["memory"], console)
     _show_recipes(facts["recipes"], console)
     disk = facts["disk_bytes"]
@@ -40,6 +42,20 @@ def show_plan(facts: dict[str, Any], console: Console) -> None:
     console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
     for note in facts["notes"]:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
+
+
+def _show_benchmarks(rows: list[dict[str, Any]], console: Console) -> None:
+    columns = ("benchmark", "dimension", "problems x samples", "grader", "metric", "from")
+    wide = console.width >= REASON_COLUMNS
+    heads = (*columns, *(["note"] if wide else []))
+    table = Table(*(Column(head, overflow="fold") for head in heads), box=None)
+    for row in rows:
+        asked, of = row["problems"], row["of"]
+        part = f"{asked:,}" if asked == of else f"{asked:,} of {of:,}"
+        words = (row["name"], row["dimension"], f"{part} x {row['samples']}")
+        found = (*words, row["grader"], row["metric"], row["origin"], *([row["note"]] if wide else []))
+        table.add_row(*map(escape, found))
+    console.print(table)
 
 
 def _show_memory(rows: list[dict[str, Any]], console: Console) -> None:

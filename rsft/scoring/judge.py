@@ -1,0 +1,260 @@
+"""Verdicts of a model behind an OpenAI-compatible endpoint: each asked for once, kept, and resumed.
+
+The door of HTTP in this room; the standard library is enough for it, so grading needs no client package. A
+verdict that cannot be had is an error with its reason, never a low score.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+
+from rsft.errors import StorageError
+from rsft.scoring.reading import answer_part
+from rsft.scoring.rubrics import Rubric
+
+KEY = "RSFT_JUDGE_KEY"
+"""Environment variable with the endpoint's key; read where requests are made, never stored."""
+
+LARGEST_REPLY = 1 << 20
+"""Bytes; a longer reply is rubbish."""
+
+LONGEST_PAUSE_S = 60.0
+"""What a server may ask us to wait at most (Retry-After)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A response to be judged."""
+
+    prompt: str
+    response: str
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """What the rubric asks for beside those two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What judging came to."""
+
+    raw: float
+    """In [0, 1], as the rubric defines it; 0.0 when there is a `why`."""
+    words: str = ""
+    """What the judge wrote."""
+    why: str = ""
+    """Why there is no verdict; empty when there is one."""
+    cached: bool = False
+    """It was known before."""
+
+
+class _Again(Exception):
+    """A failure that may pass; `pause_s` is what the server asked for."""
+
+    def __init__(self, why: str, pause_s: float = 0.0, *, dead: bool = False) -> None:
+        super().__init__(why)
+        self.pause_s, self.dead = pause_s, dead
+
+
+class _Never(Exception):
+    """A failure that asking again cannot mend."""
+
+
+class Judge:
+    """Judges items against one rubric, several at a time."""
+
+    def __init__(
+        self,
+        address: str,
+        model: str,
+        rubric: Rubric,
+        cache: str | Path,
+        *,
+        version: str = "",
+        parallel: int = 8,
+        attempts: int = 4,
+        limit_s: float = 120.0,
+        pause_s: float = 1.0,
+    ) -> None:
+        """Reads the verdicts that are known; opens no connection.
+
+        Args:
+            address: such as http://127.0.0.1:8000/v1.
+            model: name of the judge there.
+            rubric: what is asked.
+            cache: JSON-lines file to which each verdict is added as soon as it is there.
+            version: of the judge, where its name does not say: part of a verdict's identity.
+            parallel: requests in flight.
+            attempts: requests per item and call.
+            limit_s: seconds for one request, from its start to the last byte.
+            pause_s: before the second attempt; doubles with each.
+
+        Raises:
+            StorageError: the cache cannot be read.
+        """
+        self._url = f"{address.rstrip('/')}/chat/completions"
+        self._model, self._version, self._rubric = model, version, rubric
+        self._parallel, self._attempts, self._limit_s, self._pause_s = parallel, attempts, limit_s, pause_s
+        self._cache = Path(cache)
+        self._known = self._read_cache()
+        self._lock = threading.Lock()
+        self._unreached = 0  # requests in a row that reached nobody
+
+    def key(self, item: Item) -> str:
+        """Of a verdict: judge, version, rubric, and what is judged."""
+        asked = self._rubric.fill(item.prompt, _answer(item.response), item.metadata)
+        facts = [self._model, self._version, self._rubric.name, self._rubric.fingerprint, asked]
+        # A lone surrogate of a broken response has no UTF-8: JSON escapes it.
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+    def judge_all(self, items: Sequence[Item]) -> list[Judgement]:
+        """A judgement per item, in the order given. Equal items are asked once; errors are not kept.
+
+        A judge that is gone is noticed: once as many requests in a row as two rounds of all connections have
+        reached nobody, the rest are errors at once.
+
+        Raises:
+            SpecError: an item lacks what the rubric needs.
+            StorageError: a verdict cannot be kept.
+        """
+        keys = [self.key(item) for item in items]
+        known = set(self._known)
+        found = {key: self._known[key] for key in keys if key in known}
+        open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        self._unreached = 0
+        with ThreadPoolExecutor(self._parallel) as pool:
+            asked = {pool.submit(self._judge, item): key for key, item in open_items.items()}
+            try:
+                for future in as_completed(asked):
+                    key, judgement = asked[future], future.result()
+                    found[key] = judgement
+                    if not judgement.why:
+                        self._keep(key, judgement)
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
+        return [found[key] for key in keys]
+
+    def _judge(self, item: Item) -> Judgement:
+        asked = self._rubric.fill(item.prompt, _answer(item.response), item.metadata)
+        why, pause_s = "", self._pause_s
+        for attempt in range(self._attempts):
+            if self._unreached >= 2 * self._parallel:
+                return Judgement(0.0, why=f"judge gone: {why or 'other requests reached nobody'}")
+            try:
+                words = self._ask(asked)
+                self._reached(True)
+                raw = self._rubric.read(words)
+                if raw is not None:
+                    return Judgement(raw, words)
+                why = f"no verdict in the judge's words: {words!r:.120}"
+            except _Never as error:
+                return Judgement(0.0, why=str(error))
+            except _Again as error:
+                self._reached(not error.dead)
+                why, asked_s = str(error), error.pause_s
+                pause_s = max(pause_s, min(asked_s, LONGEST_PAUSE_S))
+            if attempt + 1 < self._attempts:
+                time.sleep(pause_s)
+                pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        return Judgement(0.0, why=f"{why} ({self._attempts} attempts)")
+
+    def _reached(self, somebody: bool) -> None:
+        with self._lock:
+            self._unreached = 0 if somebody else self._unreached + 1
+
+    def _ask(self, asked: str) -> str:
+        """One request; the judge's words."""
+        messages = [{"role": "system", "content": self._rubric.system}, {"role": "user", "content": asked}]
+        body = {"model": self._model, "messages": messages, "temperature": 0.0, "seed": 0}
+        headers = {"Content-Type": "application/json"}
+        if key := os.environ.get(KEY):
+            headers["Authorization"] = f"Bearer {key}"
+        request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
+        try:
+            reply = json.loads(self._body(request))
+            words = reply["choices"][0]["message"]["content"]
+        except urllib.error.HTTPError as error:
+            raise self._refused(error) from None
+        except TimeoutError:
+            raise _Again(f"judge timeout after {self._limit_s:g} s") from None
+        except urllib.error.URLError as error:
+            if isinstance(error.reason, TimeoutError):
+                raise _Again(f"judge timeout after {self._limit_s:g} s") from None
+            raise _Again(f"judge not reached: {error.reason}", dead=True) from None
+        except (OSError, HTTPException) as error:
+            raise _Again(f"judge hung up: {type(error).__name__}", dead=True) from None
+        except (ValueError, LookupError, TypeError) as error:
+            raise _Again(f"judge's reply is no chat completion: {type(error).__name__}") from None
+        if not isinstance(words, str):
+            raise _Again("judge's reply has no text")
+        return words
+
+    def _body(self, request: urllib.request.Request) -> bytes:
+        """The whole reply within the limit; a socket's own timeout starts again with every byte."""
+        end, body = time.monotonic() + self._limit_s, b""
+        with urllib.request.urlopen(request, timeout=self._limit_s) as reply:
+            while piece := reply.read1(1 << 16):
+                body += piece
+                if time.monotonic() > end:
+                    raise TimeoutError
+                if len(body) > LARGEST_REPLY:
+                    raise ValueError("too long")
+        return body
+
+    def _refused(self, error: urllib.error.HTTPError) -> Exception:
+        with error:
+            said = " ".join(error.read(300).decode("utf-8", "replace").split())
+        if error.code in (408, 409, 425, 429) or error.code >= 500:
+            pause_s = 0.0
+            with contextlib.suppress(ValueError, TypeError):  # it may be a date, or not there
+                pause_s = float(error.headers.get("Retry-After", ""))
+            return _Again(f"judge says {error.code}: {said:.120}", pause_s)
+        return _Never(f"judge says {error.code}: {said:.200}")
+
+    def _read_cache(self) -> dict[str, Judgement]:
+        try:
+            lines = self._cache.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return {}
+        except OSError as error:
+            raise StorageError(f"verdicts in {self._cache} cannot be read ({error}).") from None
+        known = {}
+        for line in lines:
+            with contextlib.suppress(ValueError, LookupError, TypeError):  # torn by a kill: asked again
+                row = json.loads(line)
+                known[str(row["key"])] = Judgement(float(row["raw"]), str(row["words"]), cached=True)
+        return known
+
+    def _keep(self, key: str, judgement: Judgement) -> None:
+        row = {"key": key, "judge": self._model, "version": self._version, "rubric": self._rubric.name}
+        line = json.dumps(row | {"raw": judgement.raw, "words": judgement.words})
+        try:
+            self._cache.parent.mkdir(parents=True, exist_ok=True)
+            with self._cache.open("ab") as file:
+                torn = file.tell() > 0 and not _ends_a_line(self._cache)
+                file.write(b"\n" * torn + line.encode() + b"\n")
+        except OSError as error:
+            raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
+        self._known[key] = Judgement(judgement.raw, judgement.words, cached=True)
+
+
+def _ends_a_line(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
+def _answer(response: str) -> str:
+    """What a judge sees: the text after the last end of thinking; nothing when it never ends."""
+    return (answer_part(response) or "").strip()
