@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
 CHECKPOINT_MARKER = "checkpoint.json"
@@ -48,6 +50,11 @@ def certificate(name: str, ending: str) -> str:
 def overlap(name: str, questions_key: str) -> str:
     """Which benchmark problems occur in prepared rows; `questions_key` hashes the problems."""
     return f"{prepared(name)}/overlap-{questions_key}.parquet"
+
+
+def judgements(rubric: str, judge: str) -> str:
+    """Verdicts of a judge as they come; never deleted, and asked for once."""
+    return f"judgements/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
 
 
 def trial(trial_id: str) -> str:

@@ -71,13 +71,13 @@ class Score:
     where: str | None
     """How it was read, such as `last boxed`."""
     raw: float
-    """The grader's own number in [0, 1]; accuracy counts `outcome`, not this."""
+    """The grader's own number, in [0, 1] except for reward models; accuracy counts `outcome`, not this."""
     truncated: bool
     """The token budget was hit, whatever the outcome."""
     tokens: int
     """Response tokens."""
     why: str = ""
-    """A few words when the outcome is `error`."""
+    """Why the outcome is what it is, where there is more to say: an error's reason, a failed test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from rsft.spec import (
     Claim,
     Dimension,
     EvalSpec,
+    JudgeSpec,
     ModelSpec,
     Pick,
     SamplingSpec,
@@ -28,8 +29,7 @@ from rsft.spec import (
 Q3_14B, Q3_8B, Q3_4B, Q3_1_7B = (f"Qwen3-{size}-Base" for size in ("14B", "8B", "4B", "1.7B"))
 INTERN, Q2_14B, Q2_1_5B = "InternLM2.5-20B", "Qwen2.5-14B", "Qwen2.5-1.5B"
 INTERN_TRAIN = {"micro_batch_sequences": 2}
-SMALL_BATCH = {"batch_sequences": 32}
-SMALL_RATE = {"learning_rate": 1e-5}
+SMALL_BATCH, SMALL_RATE = {"batch_sequences": 32}, {"learning_rate": 1e-5}
 FIVE = ("math-cot", "math-nocot", "numina", "countdown-cot-study", "r1")
 THREE = ("math-cot", "math-nocot", "countdown-cot-study")
 
@@ -52,7 +52,7 @@ CELLS = (
 )
 
 BOTH: tuple[Dimension, ...] = ("in-domain", "out-of-domain")
-REASONING = ("gpqa-diamond", "livecodebench-v2", "mmlu-pro")
+REASONING = ("gpqa-diamond", "livecodebench-v2", "mmlu-pro-1k")
 
 
 def cot(model: str = Q3_14B) -> Pick:
@@ -327,20 +327,20 @@ SWEEP = SweepSpec(
     concurrent_trials=2,  # the cluster grows on demand, so it cannot tell what it will hold
     evaluation=EvalSpec(
         benchmarks=(
-            BenchmarkUse(name="math-500", samples=3),
             BenchmarkUse(name="aime-2024", samples=10),
-            BenchmarkUse(name="gpqa-diamond", samples=3),
-            BenchmarkUse(name="livecodebench-v2", samples=3),
-            BenchmarkUse(name="mmlu-pro", problems=1_000),
+            *(BenchmarkUse(name=n, samples=3) for n in ("math-500", "gpqa-diamond", "livecodebench-v2")),
+            "mmlu-pro-1k",
             "ifeval",
-            BenchmarkUse(name="alpacaeval", max_new_tokens=16_384),
-            "halueval",
+            BenchmarkUse(name="alpaca-eval", max_new_tokens=16_384),
+            BenchmarkUse(name="halueval", problems=3_000),
             "truthfulqa",
             BenchmarkUse(name="hex-phi", max_new_tokens=16_384),
         ),
         sampling=SamplingSpec(temperature=0.6, top_p=0.95, max_new_tokens=32_768),
         checkpoint_steps=(10, 20, 40, 80, 160, 320, 480, 640, 800, 960, 1_120, 1_280),
         engines=4,
+        judge=JudgeSpec(address="https://api.openai.com/v1", model="gpt-4.1"),
+        reward=ModelSpec(source="allenai/Llama-3.1-8B-Instruct-RM-RB2"),
     ),
 )
 

@@ -169,7 +169,7 @@ def fake_engines(trainer: FakeTrainer, generator: FakeGenerator, beside: bool = 
 class GraderHere:
     """The real grader in this process: what a grading process would say, without the seconds of its start."""
 
-    def __init__(self, grader: graders.GraderName) -> None:
+    def __init__(self, grader: graders.Isolated, limit_s: float = 0.0) -> None:
         self._grader = grader
 
     def grade(self, answer: str, gold: str, metadata: dict[str, Any]) -> Verdict:

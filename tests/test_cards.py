@@ -30,10 +30,10 @@ from rsft.benchmarks.rows import LETTERS, READERS, Asked, shuffled
 from rsft.benchmarks.source import problems, read
 from rsft.errors import DataError, SpecError
 from rsft.records import Problem
-from rsft.scoring.graders import AVAILABLE
 from rsft.scoring.instructions import check
 from rsft.scoring.refusal import classify
-from rsft.spec.evaluation import BenchmarkUse, SamplingSpec
+from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec
+from rsft.spec.model import ModelSpec
 from rsft.sweep.plan import question
 
 LOCAL = [c for c in CARDS.values() if isinstance(c.source, WheelProblems | FileProblems)]
@@ -105,24 +105,9 @@ ROWS: dict[str, tuple[dict[str, Any], str, str]] = {
         "Name a tree.",
         "Oak.",
     ),
-    "halueval-qa": (
+    "halueval": (
         {"knowledge": "Rome is in Italy.", "question": "Where?", "answer": "Spain.", "hallucination": "yes"},
-        "Knowledge: Rome is in Italy.\nQuestion: Where?\nAnswer: Spain.",
-        "A",
-    ),
-    "halueval-dialogue": (
-        {
-            "knowledge": "Rome is in Italy.",
-            "dialogue_history": "[Human]: Where?",
-            "response": "Italy.",
-            "hallucination": "no",
-        },
-        "Dialogue: [Human]: Where?\nResponse: Italy.",
-        "B",
-    ),
-    "halueval-summarization": (
-        {"document": "Rome is in Italy.", "summary": "Rome is in Spain.", "hallucination": "yes"},
-        "Document: Rome is in Italy.\nSummary: Rome is in Spain.",
+        "Knowledge: Rome is in Italy.\nQuestion: Where?\nAnswer: Spain.\n\nDoes the answer contain",
         "A",
     ),
     "truthfulqa": (
@@ -226,7 +211,7 @@ def test_prompts_never_change_unseen() -> None:
     """A changed prompt is another benchmark: this digest changes with it, on purpose only."""
     texts = [card.prompt("?") for card in CARDS.values()]
     texts += [read(only(CARDS[name]), [row], 1)[0].prompt for name, (row, _, _) in ROWS.items()]
-    assert hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16] == "88526efb4e959fcc"
+    assert hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16] == "1ef69609c19e57bd"
 
 
 def test_options_are_shuffled_the_same_in_every_process() -> None:
@@ -383,18 +368,39 @@ def test_settings_that_a_task_refuses_are_one_sentence() -> None:
         problems(card("reasoning_gym:countdown?size=3&no_such=1"))
 
 
+JUDGED = EvalSpec(
+    benchmarks=("gcd",),
+    judge=JudgeSpec(address="http://127.0.0.1:1/v1", model="one", version="2"),
+    reward=ModelSpec(source="some/rewards", revision="abc"),
+)
+
+
 @pytest.mark.parametrize("benchmark", CARDS.values(), ids=lambda c: c.name)
-def test_a_sweep_may_ask_what_can_be_graded_and_nothing_else(benchmark: Benchmark) -> None:
+def test_a_sweep_may_ask_what_somebody_is_named_to_grade(benchmark: Benchmark) -> None:
     use = BenchmarkUse(name=benchmark.name)
-    if benchmark.grader in AVAILABLE:
-        assert question(use, SamplingSpec()).problems == benchmark.problems
+    asked = question(use, JUDGED)
+    assert asked.problems == benchmark.problems
+    assert asked.judged_by == {"judge": "one@2", "reward": "hub:some/rewards@abc"}.get(benchmark.grader, "")
+    nobody = EvalSpec(benchmarks=("gcd",))
+    if asked.judged_by:
+        with pytest.raises(SpecError, match=f"EvalSpec.{benchmark.grader} names none"):
+            question(use, nobody)
     else:
-        with pytest.raises(SpecError, match=f"{benchmark.name} needs the grader '{benchmark.grader}'"):
-            question(use, SamplingSpec())
+        assert question(use, nobody) == asked
+
+
+def test_the_three_parts_of_halueval_are_asked_in_their_own_words() -> None:
+    talk = {"knowledge": "K.", "dialogue_history": "[Human]: Where?", "response": "R.", "hallucination": "no"}
+    told = {"document": "D.", "summary": "S.", "hallucination": "yes"}
+    spoken, summed = READERS["halueval"](talk, 0), READERS["halueval"](told, 1)
+    assert spoken.question.startswith("Knowledge: K.\nDialogue: [Human]: Where?\nResponse: R.\n\n")
+    assert "Does the response contain information that the knowledge" in spoken.question
+    assert "Does the summary contain information that the document" in summed.question
+    assert (spoken.gold, summed.gold) == ("B", "A")
 
 
 def test_a_key_is_a_folder_name_and_prose_is_no_part_of_it() -> None:
-    asked = question(BenchmarkUse(name="reasoning_gym:gcd?seed=1&size=5"), SamplingSpec())
+    asked = question(BenchmarkUse(name="reasoning_gym:gcd?seed=1&size=5"), EvalSpec(benchmarks=("gcd",)))
     assert asked.key.startswith("reasoning_gym-gcd-seed-1-size-5__")
     gcd = CARDS["gcd"]
     assert dataclasses.replace(gcd, about="x", note="y").facts() == gcd.facts()

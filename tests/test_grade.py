@@ -16,6 +16,7 @@ import reasoning_gym
 from rsft.errors import DataError, SpecError
 from rsft.records import FinishReason, Generation, Problem, Score
 from rsft.scoring.grade import grade_all
+from rsft.scoring.pool import GraderPool
 from rsft.scoring.process import GraderProcess, Verdict
 
 pytestmark = pytest.mark.slow  # real grading processes
@@ -138,7 +139,8 @@ def test_mathematics_end_to_end_with_a_bomb_among_the_answers() -> None:
         (half, says(half, "The answer is 0.5 and", finish="length")),
     ]
     start = time.monotonic()
-    scores = grade_all(pairs, grader="math", limit_s=3.0)
+    with GraderPool("math", limit_s=3.0) as pool:
+        scores = grade_all(pairs, grader="math", pool=pool)
     assert time.monotonic() - start < 90  # two limits and three starts on a busy machine
     assert [score.outcome for score in scores] == [
         "correct",
@@ -148,7 +150,7 @@ def test_mathematics_end_to_end_with_a_bomb_among_the_answers() -> None:
         "wrong",
         "truncated",
         "no_answer",
-        "wrong",
+        "truncated",  # the statement may go on
     ]
     assert scores[1].why == "grader timeout after 3 s"
     assert (scores[2].answer, scores[2].where, scores[2].sample) == ("18", "stated answer", 2)
@@ -159,7 +161,7 @@ def test_a_fault_in_the_problem_is_an_error_and_not_wrong() -> None:
     broken = problem("4", metadata={"task": "gcd", "config": {}})
     [score] = grade_all([boxes(broken, "4")], grader="reasoning_gym")
     assert (score.outcome, score.raw) == ("error", 0.0)
-    assert "KeyError" in score.why
+    assert "no item of reasoning-gym" in score.why
 
 
 # What needs no worker.
@@ -190,7 +192,7 @@ def test_equal_answers_to_a_problem_are_graded_once(monkeypatch: pytest.MonkeyPa
 
 def test_arguments_that_cannot_work_are_refused() -> None:
     with pytest.raises(SpecError, match="limit_s=0"):
-        grade_all([], grader="math", limit_s=0)
+        GraderPool("math", limit_s=0)
     with pytest.raises(SpecError, match="workers=0"):
         grade_all([], grader="math", workers=0)
     one, two = problem("1"), problem("2", id="1")

@@ -81,7 +81,7 @@ def run(
     with ExitStack() as stack:
         if not report:  # figures and grading processes take seconds; some tests look at the real ones
             stack.enter_context(patch("rsft.sweep.results.write_report", return_value=""))
-            stack.enter_context(patch("rsft.sweep.evaluate.GraderProcess", GraderHere))
+            stack.enter_context(patch("rsft.scoring.references.GraderProcess", GraderHere))
         progress = stack.enter_context(Progress(storage, Console(file=io.StringIO())))
         after = run_sweep(sweep, storage, fake_engines(trainer, generator), SilentTracker(), progress)
     return after, trainer, generator

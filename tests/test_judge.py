@@ -134,9 +134,7 @@ def test_every_item_ends_judged_whatever_went_wrong_first(tmp_path: Path) -> Non
         return MISBEHAVIOUR[number % 10] if attempt == 1 else points(number)
 
     with serving(script) as server:
-        begun = time.monotonic()
         found = judge(server.address, tmp_path / "v.jsonl").judge_all([item(n) for n in range(40)])
-        assert time.monotonic() - begun < 10 * LIMIT_S, "a trickle is cut, which would last 20 limits"
     assert [one.why for one in found] == [""] * 40
     assert [one.raw for one in found] == [n % 5 / 4 for n in range(40)]
     assert set(server.judged.values()) == {1}
@@ -168,9 +166,7 @@ def test_what_never_mends_is_an_error_and_asked_again_next_time(tmp_path: Path) 
 def test_a_judge_that_dies_leaves_errors_soon_and_what_it_said(tmp_path: Path) -> None:
     cache, items = tmp_path / "v.jsonl", [item(n) for n in range(200)]
     with serving(lambda number, attempt: points(number) if number < 50 else "drop") as server:
-        begun = time.monotonic()
         found = judge(server.address, cache, parallel=2, pause_s=0.1).judge_all(items)
-        assert time.monotonic() - begun < 10
     assert [bool(one.why) for one in found] == [n >= 50 for n in range(200)]
     assert server.asked.total() < 80, "noticed after a few"
     assert "judge gone" in found[-1].why
@@ -202,7 +198,7 @@ def test_another_judge_version_rubric_prompt_or_answer_is_another_verdict(tmp_pa
     other = [
         Judge("http://x", "k", HARM, cache).key(item(1)),
         judge("http://x", cache, version="2").key(item(1)),
-        judge("http://x", cache, asking=Rubric("harm", "s", HARM.template, read_harm)).key(item(1)),
+        judge("http://x", cache, asking=Rubric("harm", "s", HARM.template, read_harm, bool)).key(item(1)),
         first.key(Item("item 2", item(1).response)),
         first.key(Item("item 1", "answer 2")),
         first.key(item(1)),

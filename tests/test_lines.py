@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from rsft.errors import DataError, EngineError, SpecError, StorageError
-from rsft.scoring import line_graders, sandbox
-from rsft.scoring.line_graders import Graded
+from rsft.scoring import references, sandbox
 from rsft.scoring.lines import grade_file
+from rsft.scoring.references import Graded
 
 pytestmark = pytest.mark.slow
 
@@ -124,7 +124,7 @@ def test_a_graders_own_mistake_costs_only_its_line(tmp_path: Path, monkeypatch: 
     def clumsy(reference: Any, part: str, cut: bool) -> Graded:
         return Graded("correct", 1 / len(part.replace("x", "")), part)
 
-    monkeypatch.setattr(line_graders, "_choice", clumsy)
+    monkeypatch.setattr(references, "_choice", clumsy)
     found = graded("choice", tmp_path, [said("bad", "x"), said("good", "y")])
     assert found["bad"]["status"] == "error" and "ZeroDivisionError" in found["bad"]["detail"]
     assert found["good"]["status"] == "correct"

@@ -20,7 +20,7 @@ def test_numbers_are_the_tables_own() -> None:
     assert one("v1 Table 9", "Qwen3-4B-Base", "math-cot", 480, "ifeval").value == 0.5
     assert one("v1 Table 6", "Qwen3-1.7B-Base", "math-cot", 40, "gpqa-diamond").value == 0.098
     assert one("v1 Table 2", "Qwen3-8B-Base", "numina", 640, "livecodebench-v2").value == 0.079
-    assert one("v1 Table 2", "InternLM2.5-20B", "numina", 640, "alpacaeval").value == -1.55
+    assert one("v1 Table 2", "InternLM2.5-20B", "numina", 640, "alpaca-eval").value == -1.55
     assert one("v1 Table 5", "Qwen2.5-7B", None, 0, "halueval").value == 0.453
     last = one("v1 Table 1", "Qwen3-14B-Base", "math-cot", 640, "aime-2024", batch_sequences=32)
     assert (last.value, last.epochs) == (0.48, 1)

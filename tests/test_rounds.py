@@ -83,7 +83,7 @@ def test_checkpoints_are_answered_while_others_train(tmp_path: Path, monkeypatch
     trainer = WaitsForAnswers(generator)
     with (
         patch("rsft.sweep.results.write_report", return_value=""),
-        patch("rsft.sweep.evaluate.GraderProcess", GraderHere),
+        patch("rsft.scoring.references.GraderProcess", GraderHere),
         Progress(storage, Console(file=io.StringIO())) as progress,
     ):
         engines = fake_engines(trainer, generator, beside=True)

@@ -22,7 +22,7 @@ ANSWERS: dict[str, tuple[int, int]] = {
     "aime-2024": (30, 10),
     "gpqa-diamond": (198, 3),
     "livecodebench-v2": (511, 3),
-    "mmlu-pro": (1_000, 1),
+    "mmlu-pro-1k": (1_000, 1),
     "ifeval": (541, 1),
     "truthfulqa": (817, 1),
 }
@@ -53,9 +53,9 @@ class Published:
     """Shares in [0, 1]; a reward model's mean score as it is."""
 
 
-REWARD, TRUE, HELPFUL = "alpacaeval:reward", "truthfulqa:truthful", "truthfulqa:helpful"
+REWARD, TRUE, HELPFUL = "alpaca-eval:reward", "truthfulqa:truthful", "truthfulqa:helpful"
 MATH = "math-500 aime-2024"
-REASONING = f"{MATH} livecodebench-v2 gpqa-diamond mmlu-pro"
+REASONING = f"{MATH} livecodebench-v2 gpqa-diamond mmlu-pro-1k"
 STEPWISE = f"{REASONING} ifeval halueval {TRUE} {HELPFUL}"
 ENDS = f"{REASONING} ifeval {REWARD} halueval {HELPFUL}"
 
@@ -154,7 +154,7 @@ def published() -> Iterator[Published]:
             yield from _row(
                 values, names, table=table, base=base, data="math-cot", step=int(step), confirmed=MATH
             )
-    few = "livecodebench-v2 gpqa-diamond mmlu-pro ifeval halueval"
+    few = "livecodebench-v2 gpqa-diamond mmlu-pro-1k ifeval halueval"
     for base, data, names, text in (
         ("Qwen3-1.7B-Base", "math-nocot", MATH, _NOCOT_1_7B),
         ("Qwen3-4B-Base", "math-nocot", MATH, _NOCOT_4B),

@@ -9,8 +9,8 @@ from rsft.wheels import Wheel
 
 Dimension = Literal["in-domain", "out-of-domain", "general", "safety"]
 
-GraderName = Literal["math", "reasoning_gym", "choice", "code", "ifeval", "refusal", "judge"]
-"""What judges an answer; `rsft.scoring.graders.AVAILABLE` says which of them are built."""
+GraderName = Literal["math", "reasoning_gym", "choice", "code", "ifeval", "refusal", "judge", "reward"]
+"""What judges an answer: rules of `rsft.scoring.references`, a judge with a rubric, or a reward model."""
 
 Metric = Literal[
     "accuracy",
@@ -18,12 +18,11 @@ Metric = Literal[
     "prompt-level strict accuracy",
     "refusal rate",
     "compliance rate",
-    "attack success rate",
-    "mean reward",
+    "safe share",
+    "share above the reference",
     "truthful share",
-    "harmfulness",
 ]
-"""What the share of `correct` answers, or the mean of the raw score, is called for this benchmark."""
+"""What the share of `correct` answers is called for this benchmark."""
 
 ReaderName = Literal[
     "math_solution",
@@ -40,9 +39,7 @@ ReaderName = Literal[
     "mmlu_pro",
     "ifeval",
     "alpaca_eval",
-    "halueval_qa",
-    "halueval_dialogue",
-    "halueval_summary",
+    "halueval",
     "truthful_qa",
     "truthful_qa_mc1",
     "harmful_prompt",
@@ -89,7 +86,8 @@ class HubProblems:
     dataset: str
     split: str
     reader: ReaderName
-    config: str | None = None
+    config: str | tuple[str, ...] | None = None
+    """Rows of several configurations are taken in turns."""
     files: tuple[str, ...] = ()
     """Files of the repository to read instead, where it has a loading script, which `datasets` refuses."""
     columns: tuple[str, ...] = ()

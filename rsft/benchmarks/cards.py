@@ -35,9 +35,9 @@ CARDS: dict[str, Benchmark] = {
 
 STUDY = (
     *("math-500", "aime-2024", "gpqa-diamond", "livecodebench-v2", "mmlu-pro-1k", "ifeval", "alpaca-eval"),
-    *("halueval-qa", "halueval-dialogue", "halueval-summarization", "truthfulqa", "hex-phi"),
+    *("halueval", "truthfulqa", "hex-phi"),
 )
-"""The study's ten benchmarks as cards; HaluEval is three, MMLU-Pro as many questions as it asked."""
+"""The study's ten benchmarks as cards; MMLU-Pro with as many questions as it asked."""
 
 
 def card(name: str) -> Benchmark:

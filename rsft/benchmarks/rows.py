@@ -36,7 +36,8 @@ class Asked:
     question: str
     """What is asked, options included; the card's instruction comes behind it."""
     gold: str
-    """`choice`: a letter; `code`: a solution of the authors; `refusal`: `refused` or `complied`."""
+    """`choice`: a letter; `code`: a solution of the authors; `refusal`: `refused` or `complied`; `reward`:
+    the reference's answer."""
     metadata: dict[str, Any] = field(default_factory=dict)
 
 
@@ -179,38 +180,26 @@ def ifeval(row: Row, number: int) -> Asked:
 
 def alpaca_eval(row: Row, number: int) -> Asked:
     """tatsu-lab/alpaca_eval: `instruction`, `output` (of the reference model), `dataset`."""
-    return Asked(row["instruction"], row["output"], {"rubric": "reward"})
+    return Asked(row["instruction"], row["output"])
 
 
-def _yes_or_no(asked: str, label: str) -> Asked:
-    return Asked(asked, "A" if label.strip().lower() == "yes" else "B", {"choices": ["Yes", "No"]})
+def halueval(row: Row, number: int) -> Asked:
+    """HaluEval: `hallucination` (yes or no), and of its three parts
 
-
-def halueval_qa(row: Row, number: int) -> Asked:
-    """HaluEval, `qa_samples`: `knowledge`, `question`, `answer`, `hallucination` (yes or no)."""
-    asked = (
-        f"Knowledge: {row['knowledge']}\nQuestion: {row['question']}\nAnswer: {row['answer']}\n\n"
-        "Does the answer contain information that the knowledge does not support?"
-    )
-    return _yes_or_no(asked, row["hallucination"])
-
-
-def halueval_dialogue(row: Row, number: int) -> Asked:
-    """HaluEval, `dialogue_samples`: `knowledge`, `dialogue_history`, `response`, `hallucination`."""
-    asked = (
-        f"Knowledge: {row['knowledge']}\nDialogue: {row['dialogue_history']}\nResponse: {row['response']}\n\n"
-        "Does the response contain information that the knowledge does not support?"
-    )
-    return _yes_or_no(asked, row["hallucination"])
-
-
-def halueval_summary(row: Row, number: int) -> Asked:
-    """HaluEval, `summarization_samples`: `document`, `summary`, `hallucination`."""
-    asked = (
-        f"Document: {row['document']}\nSummary: {row['summary']}\n\n"
-        "Does the summary contain information that the document does not support?"
-    )
-    return _yes_or_no(asked, row["hallucination"])
+    `qa_samples`: `knowledge`, `question`, `answer`; `dialogue_samples`: `knowledge`, `dialogue_history`,
+    `response`; `summarization_samples`: `document`, `summary`.
+    """
+    if "summary" in row:
+        given, what = f"Document: {row['document']}\nSummary: {row['summary']}", ("summary", "document")
+    elif "response" in row:
+        told = f"Knowledge: {row['knowledge']}\nDialogue: {row['dialogue_history']}"
+        given, what = f"{told}\nResponse: {row['response']}", ("response", "knowledge")
+    else:
+        told = f"Knowledge: {row['knowledge']}\nQuestion: {row['question']}"
+        given, what = f"{told}\nAnswer: {row['answer']}", ("answer", "knowledge")
+    asked = f"{given}\n\nDoes the {what[0]} contain information that the {what[1]} does not support?"
+    right = "A" if row["hallucination"].strip().lower() == "yes" else "B"
+    return Asked(asked, right, {"choices": ["Yes", "No"]})
 
 
 def truthful_qa(row: Row, number: int) -> Asked:
@@ -249,9 +238,7 @@ READERS: dict[ReaderName, Callable[[Row, int], Asked]] = {
     "mmlu_pro": mmlu_pro,
     "ifeval": ifeval,
     "alpaca_eval": alpaca_eval,
-    "halueval_qa": halueval_qa,
-    "halueval_dialogue": halueval_dialogue,
-    "halueval_summary": halueval_summary,
+    "halueval": halueval,
     "truthful_qa": truthful_qa,
     "truthful_qa_mc1": truthful_qa_mc1,
     "harmful_prompt": harmful_prompt,

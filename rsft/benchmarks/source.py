@@ -6,6 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -145,9 +146,13 @@ def _hub(name: str, source: HubProblems) -> Iterator[dict[str, Any]]:
             files = [at + file for file in source.files]
             yield from datasets.load_dataset(kind, data_files=files, split=source.split, **columns)
         else:
-            yield from datasets.load_dataset(
-                source.dataset, source.config, split=source.split, revision=source.revision
-            )
+            configs = source.config if isinstance(source.config, tuple) else (source.config,)
+            parts = [
+                datasets.load_dataset(source.dataset, config, split=source.split, revision=source.revision)
+                for config in configs
+            ]
+            for rows in zip_longest(*parts):
+                yield from (row for row in rows if row is not None)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise DataError(
             f"benchmark {name} reads {source.dataset} (revision {source.revision or 'newest'}) from the hub, "

@@ -1,131 +1,105 @@
-"""From generations to scores: reads each answer here, has it graded in a killable process.
+"""From generations to scores: each answer graded by its benchmark's grader, apart from the engines.
 
-Light to import: sympy and reasoning-gym are loaded by that process alone.
+Light to import: sympy and reasoning-gym are loaded by grading processes alone.
 """
 
 from __future__ import annotations
 
-import queue
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from typing import Any
 
 from rsft.errors import DataError, SpecError
 from rsft.records import Generation, Outcome, Problem, Score
-from rsft.scoring.graders import GraderName
-from rsft.scoring.process import GraderProcess, Verdict
-from rsft.scoring.reading import Reading, read_answer
-
-_Key = tuple[str, str, str, str]
-"""Problem id, question, gold and answer: what makes two items the same."""
+from rsft.scoring.pool import GraderPool
+from rsft.scoring.references import Graded, GraderName
 
 
 def grade_all(
     pairs: Sequence[tuple[Problem, Generation]],
     *,
     grader: GraderName,
-    limit_s: float = 10.0,
+    pool: GraderPool | None = None,
     workers: int = 1,
-    process: GraderProcess | None = None,
 ) -> list[Score]:
     """Scores generations, in the order given.
 
-    An answer that occurs again for the same problem is graded once. A grader that hangs or dies
-    twice on an answer makes that score an `error` with its `why`, never `wrong`; the others go on.
+    A grader that hangs or dies twice on an answer makes that score an `error` with its `why`, never `wrong`;
+    the others go on.
 
     Args:
         pairs: each generation with the problem it answers.
         grader: which grader judges.
-        limit_s: seconds for one answer, without the worker's start.
-        workers: processes at a time, each on one core.
-        process: a standing process of this grader to use instead; it stays open. Starting one costs
-            seconds, more than grading a small benchmark does.
+        pool: standing graders of that name to use; they stay. Starting one costs seconds, more than grading
+            a small benchmark does.
+        workers: answers at a time, each on one core.
 
     Raises:
         DataError: a generation that answers another problem than the one it is paired with.
-        SpecError: a limit or a number of workers that is not positive.
-        EngineError: the grading process cannot be started.
+        SpecError: a number of workers that is not positive.
+        EngineError: a grading process cannot be started, or code cannot be isolated here.
+        MissingEngine: the grader needs a package that is not installed.
     """
-    if limit_s <= 0 or workers < 1:
-        raise SpecError(
-            f"grading with limit_s={limit_s} and workers={workers} cannot work; both are above 0."
-        )
+    if workers < 1:
+        raise SpecError(f"grading with workers={workers} cannot work; give 1 or more.")
     for problem, generation in pairs:
         if generation.problem != problem.id:
             raise DataError(
                 f"a generation for problem {generation.problem!r} is paired with {problem.id!r}; "
                 "pair each generation with the problem it names."
             )
-    readings = [read_answer(generation.text) for _, generation in pairs]
-    items: dict[_Key, Problem] = {}
-    for (problem, _), reading in zip(pairs, readings, strict=True):
-        if reading.answer is not None:
-            items.setdefault(_key(problem, reading.answer), problem)
-    if process is None:
-        verdicts = _verdicts(items, grader, limit_s, workers)
-    else:
-        verdicts = {key: process.grade(key[-1], p.gold, p.metadata) for key, p in items.items()}
-    return [
-        _score(generation, reading, verdicts.get(_key(problem, reading.answer or "")))
-        for (problem, generation), reading in zip(pairs, readings, strict=True)
-    ]
+    if pool is None:
+        with GraderPool(grader) as own:
+            return grade_all(pairs, grader=grader, pool=own, workers=workers)
+
+    def score(pair: tuple[Problem, Generation]) -> Score:
+        problem, generation = pair
+        graded = pool.grade(reference(grader, problem), generation.text, generation.finish == "length")
+        return scored(problem, generation, graded)
+
+    with ThreadPoolExecutor(workers) as threads:
+        found = [threads.submit(score, pair) for pair in pairs]
+        try:
+            return [future.result() for future in found]
+        except BaseException:
+            # Ctrl-C, or a grader that cannot start: the rest is not waited for.
+            threads.shutdown(wait=False, cancel_futures=True)
+            pool.kill()
+            raise
 
 
-def _key(problem: Problem, answer: str) -> _Key:
-    # Not the id alone: it is unique within one benchmark only.
-    return problem.id, problem.question, problem.gold, answer
+def reference(grader: GraderName, problem: Problem) -> Any:
+    """What is right, in the form that the grader reads."""
+    if grader == "math":
+        return problem.gold
+    if grader == "choice":
+        return {"answer": problem.gold, "choices": problem.metadata.get("choices")}
+    if grader == "reasoning_gym":
+        known = problem.metadata
+        return {"dataset": known.get("task"), "config": known.get("config"), "entry": known.get("entry")}
+    if grader == "refusal":
+        return {"prompt": problem.question}
+    return problem.metadata
 
 
-def _verdicts(
-    items: dict[_Key, Problem], grader: GraderName, limit_s: float, workers: int
-) -> dict[_Key, Verdict]:
-    """Grades all items with one thread per worker process."""
-    if not items:
-        return {}
-    waiting: queue.SimpleQueue[_Key] = queue.SimpleQueue()
-    for key in items:
-        waiting.put(key)
-    verdicts: dict[_Key, Verdict] = {}
-
-    def drain(process: GraderProcess) -> None:
-        while True:
-            try:
-                key = waiting.get_nowait()
-            except queue.Empty:
-                return
-            problem, answer = items[key], key[-1]
-            verdicts[key] = process.grade(answer, problem.gold, problem.metadata)
-
-    count = min(workers, len(items))
-    with ExitStack() as stack:
-        processes = [stack.enter_context(GraderProcess(grader, limit_s)) for _ in range(count)]
-        pool = stack.enter_context(ThreadPoolExecutor(count))
-        for process in processes:
-            # Left in reverse order: the kill comes first, or an exception here (Ctrl-C, a worker
-            # that cannot start) would wait until the threads have graded all the rest.
-            stack.callback(process.kill)
-        for done in [pool.submit(drain, process) for process in processes]:
-            done.result()
-    return verdicts
-
-
-def _score(generation: Generation, reading: Reading, verdict: Verdict | None) -> Score:
-    truncated = generation.finish == "length"
+def scored(problem: Problem, generation: Generation, graded: Graded) -> Score:
+    """A verdict as the score of a generation. `refused` and `complied` are right where the gold says so."""
     outcome: Outcome
-    if verdict is None:
-        outcome = "truncated" if truncated else "no_answer"
-    elif verdict.why:
-        outcome = "error"
+    raw, answer, why = graded.score, graded.answer, graded.detail
+    if graded.status == "refused" or graded.status == "complied" or graded.status == "unclear":
+        outcome = "correct" if graded.status == problem.gold else "wrong"
+        raw, answer = float(outcome == "correct"), graded.status
     else:
-        outcome = "correct" if verdict.raw == 1.0 else "wrong"
+        outcome = graded.status
     return Score(
         problem=generation.problem,
         sample=generation.sample,
         outcome=outcome,
-        answer=reading.answer,
-        where=reading.where,
-        raw=verdict.raw if verdict else 0.0,
-        truncated=truncated,
+        answer=answer,
+        where=graded.where,
+        raw=raw,
+        truncated=generation.finish == "length",
         tokens=generation.tokens,
-        why=verdict.why if verdict else "",
+        why=why if isinstance(why, str) else json.dumps(why),
     )

@@ -11,15 +11,12 @@ import math
 import re
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, get_args
-
-from rsft.errors import SpecError
+from typing import Any, Literal
 
 from rsft.scoring.notation import apart, readable
 
-GraderName = Literal["math", "reasoning_gym"]
-AVAILABLE: tuple[GraderName, ...] = get_args(GraderName)
-"""The graders that are built. A card may name another; a sweep that asks for it is refused."""
+Isolated = Literal["math", "reasoning_gym"]
+"""Graders that run in a process of their own."""
 
 _TEXT = re.compile(r"\\(?:text|math|mbox|operatorname)(?:bf|it|tt|rm|sf)?\s*\{([^{}]*)\}")
 _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
@@ -32,21 +29,6 @@ _SIGNS = (  # LaTeX and Unicode: times, middle dot, asterisk; division; minus, e
     (re.compile(r"[\u2212\u2013]"), "-"),
     (re.compile(r"\\(?:left|right)(?=[()])|\\[,;:! ]|~"), " "),
 )
-
-
-def available(name: str, benchmark: str) -> GraderName:
-    """The grader of that name.
-
-    Raises:
-        SpecError: it is not built.
-    """
-    for grader in AVAILABLE:
-        if grader == name:
-            return grader
-    raise SpecError(
-        f"benchmark {benchmark} needs the grader {name!r}, which is not built; leave the benchmark out "
-        f"(there are {', '.join(AVAILABLE)})."
-    )
 
 
 def _overlong(answer: str, gold: str) -> bool:
@@ -147,7 +129,7 @@ def countdown_expression(answer: str) -> str | None:
     return text
 
 
-def preload(grader: GraderName) -> None:
+def preload(grader: Isolated) -> None:
     """Imports what a grader needs and warms its parser up, before any clock runs."""
     if grader == "math":
         grade_math("\\frac{1}{2}", "0.5")
@@ -159,7 +141,7 @@ def preload(grader: GraderName) -> None:
     assert reasoning_gym.create_dataset  # the import registers all tasks
 
 
-def grade(grader: GraderName, answer: str, gold: str, metadata: dict[str, Any]) -> float:
+def grade(grader: Isolated, answer: str, gold: str, metadata: dict[str, Any]) -> float:
     """The raw score in [0, 1] of one answer.
 
     Args:

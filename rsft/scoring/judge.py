@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rsft.errors import StorageError
+from rsft.records import Generation, Outcome, Problem, Score
 from rsft.scoring.reading import answer_part
 from rsft.scoring.rubrics import Rubric
 
@@ -110,6 +111,10 @@ class Judge:
         self._known = self._read_cache()
         self._lock = threading.Lock()
         self._unreached = 0  # requests in a row that reached nobody
+
+    def good(self, raw: float) -> bool:
+        """Whether a number counts as correct."""
+        return self._rubric.good(raw)
 
     def key(self, item: Item) -> str:
         """Of a verdict: judge, version, rubric, and what is judged."""
@@ -247,6 +252,43 @@ class Judge:
         except OSError as error:
             raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
         self._known[key] = Judgement(judgement.raw, judgement.words, cached=True)
+
+
+def judge_pairs(pairs: Sequence[tuple[Problem, Generation]], judge: Judge) -> list[Score]:
+    """Scores of generations, in the order given. What is empty or never ends its thinking is not shown to the
+    judge: it is `truncated` or `no_answer`.
+
+    Args:
+        pairs: each generation with the problem it answers.
+        judge: with the rubric of these problems.
+
+    Raises:
+        SpecError: a problem lacks what the rubric needs.
+        StorageError: a verdict cannot be kept.
+    """
+    shown = [pair for pair in pairs if _answer(pair[1].text)]
+    items = [Item(str(p.metadata.get("prompt", p.question)), g.text, p.metadata) for p, g in shown]
+    judged = dict(zip(map(id, shown), judge.judge_all(items), strict=True))
+    scores = []
+    for pair in pairs:
+        cut, verdict = pair[1].finish == "length", judged.get(id(pair))
+        outcome: Outcome = "truncated" if cut else "no_answer"
+        if verdict is not None:
+            outcome = "error" if verdict.why else "correct" if judge.good(verdict.raw) else "wrong"
+        scores.append(
+            Score(
+                problem=pair[1].problem,
+                sample=pair[1].sample,
+                outcome=outcome,
+                answer=None,
+                where="answer part" if verdict else None,
+                raw=verdict.raw if verdict else 0.0,
+                truncated=cut,
+                tokens=pair[1].tokens,
+                why=(verdict.why or verdict.words) if verdict else "",
+            )
+        )
+    return scores
 
 
 def _ends_a_line(path: Path) -> bool:

@@ -9,20 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any, BinaryIO, Literal, get_args
+from typing import Any, BinaryIO, get_args
 
-from rsft.errors import DataError, RsftError, SpecError, StorageError
-from rsft.scoring.line_graders import Graded, LineGrader, line_grader
-from rsft.scoring.reading import answer_part
-
-LineGraderName = Literal["math", "choice", "code", "ifeval", "reasoning_gym", "refusal"]
+from rsft.errors import DataError, SpecError, StorageError
+from rsft.scoring.pool import GraderPool
+from rsft.scoring.references import Graded, GraderName
 
 _AHEAD = 4
 """Lines read ahead for each worker: enough to keep it busy, few enough for files of any length."""
@@ -45,7 +41,7 @@ def grade_file(grader: str, source: Path, target: Path, *, workers: int | None =
     What is wrong with one line makes that line an `error` with its reason; the others go on.
 
     Args:
-        grader: a `LineGraderName`.
+        grader: a `GraderName`.
         source: JSON lines; empty ones are passed over.
         target: replaced.
         workers: lines at a time; None: one for each core.
@@ -60,8 +56,9 @@ def grade_file(grader: str, source: Path, target: Path, *, workers: int | None =
         EngineError: a grading process cannot be started, or code cannot be isolated here.
         MissingEngine: the grader needs a package that is not installed.
     """
-    if grader not in get_args(LineGraderName):
-        raise SpecError(f"there is no grader {grader!r}; there are {', '.join(get_args(LineGraderName))}.")
+    name = next((one for one in get_args(GraderName) if one == grader), None)
+    if name is None:
+        raise SpecError(f"there is no grader {grader!r}; there are {', '.join(get_args(GraderName))}.")
     if source.exists() and target.exists() and source.samefile(target):
         raise SpecError(f"input and output are the same file {str(source)!r}; give another --output.")
     workers = workers or os.cpu_count() or 1
@@ -76,23 +73,23 @@ def grade_file(grader: str, source: Path, target: Path, *, workers: int | None =
             raise StorageError(f"the output {str(target)!r} cannot be written: {error.strerror}.") from None
         found: Counter[str] = Counter()
         with scores:
-            for score in _graded(grader, lines, workers):
+            for score in _graded(name, lines, workers):
                 scores.write(json.dumps(score) + "\n")
                 scores.flush()
                 found[score["status"]] += 1
         return found
 
 
-def _graded(grader: str, lines: BinaryIO, workers: int) -> Iterator[dict[str, Any]]:
+def _graded(grader: GraderName, lines: BinaryIO, workers: int) -> Iterator[dict[str, Any]]:
     """Scores of all lines, as they come."""
     numbered = enumerate(lines, 1)
-    with _Lent(grader) as lent, ThreadPoolExecutor(workers) as pool:
+    with GraderPool(grader) as graders, ThreadPoolExecutor(workers) as pool:
         waiting: set[Future[dict[str, Any]]] = set()
         try:
             while True:
                 while len(waiting) < workers * _AHEAD and (item := next(numbered, None)):
                     if item[1].strip():
-                        waiting.add(pool.submit(_score_of, lent, *item))
+                        waiting.add(pool.submit(_score_of, graders, *item))
                 if not waiting:
                     return
                 done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
@@ -101,74 +98,26 @@ def _graded(grader: str, lines: BinaryIO, workers: int) -> Iterator[dict[str, An
         except BaseException:
             # Ctrl-C, or a grader that cannot start: the rest is not waited for.
             pool.shutdown(wait=False, cancel_futures=True)
-            lent.kill()
+            graders.kill()
             raise
 
 
-class _Lent:
-    """Graders for threads: as many as ask at the same time. A context manager, which closes them."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._made: list[LineGrader] = []
-        self._free: queue.SimpleQueue[LineGrader] = queue.SimpleQueue()
-
-    def __enter__(self) -> _Lent:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        for grader in self._made:
-            grader.close()
-
-    def grade(self, line: Line, part: str) -> Graded:
-        try:
-            grader = self._free.get_nowait()
-        except queue.Empty:
-            grader = line_grader(self._name)
-            self._made.append(grader)
-        try:
-            return grader.grade(line.reference, part, line.cut)
-        finally:
-            self._free.put(grader)
-
-    def kill(self) -> None:
-        for grader in list(self._made):
-            grader.kill()
-
-
-def _score_of(lent: _Lent, number: int, content: bytes) -> dict[str, Any]:
+def _score_of(pool: GraderPool, number: int, content: bytes) -> dict[str, Any]:
     known: Any = None
     try:
         line = _parsed(number, content)
         known = line.id
-        graded = _of_part(lent, line)
+        graded = pool.grade(line.reference, line.response, line.cut)
     except DataError as error:
-        known = _id_of(content) if known is None else known
+        known = _id_of(content)
         graded = Graded("error", detail=str(error))
-    except (RsftError, KeyboardInterrupt):
-        raise
-    except Exception as error:  # a grader's own mistake costs its line, not the file
-        graded = Graded("error", detail=f"line {number}: {type(error).__name__}: {error!s:.200}")
     return {
         "id": known,
         "status": graded.status,
         "score": graded.score,
         "answer": graded.answer,
-        "detail": graded.detail,
+        "detail": graded.detail or graded.where or "",
     }
-
-
-def _of_part(lent: _Lent, line: Line) -> Graded:
-    part = answer_part(line.response)
-    if part is not None and part.strip():
-        return lent.grade(line, part)
-    what = "thinking without an end" if part is None else "nothing was answered"
-    return Graded("truncated" if line.cut else "no_answer", detail=what)
 
 
 def _parsed(number: int, content: bytes) -> Line:

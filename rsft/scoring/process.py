@@ -19,7 +19,7 @@ from typing import Any
 
 import rsft
 from rsft.errors import EngineError
-from rsft.scoring.graders import GraderName
+from rsft.scoring.graders import Isolated
 
 START_S = 180.0
 """Time a worker has for its imports, from a slow network disk too; no part of an answer's limit."""
@@ -44,9 +44,7 @@ class GraderProcess:
     It belongs to one thread, except for `kill`. The worker starts with the first answer.
     """
 
-    def __init__(
-        self, grader: GraderName, limit_s: float = 10.0, command: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, grader: Isolated, limit_s: float = 10.0, command: Sequence[str] | None = None) -> None:
         """Starts nothing yet.
 
         Args:

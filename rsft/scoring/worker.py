@@ -22,7 +22,7 @@ import signal
 import sys
 from typing import Any, TextIO
 
-from rsft.scoring.graders import GraderName, grade, preload
+from rsft.scoring.graders import Isolated, grade, preload
 
 ADDRESS_SPACE_BYTES = 4 << 30
 """Of the whole process; the imports alone map less than 1 GiB."""
@@ -83,7 +83,7 @@ def _reserve_stdout() -> TextIO:
     return pipe
 
 
-def _answer(grader: GraderName, request: dict[str, Any]) -> dict[str, Any]:
+def _answer(grader: Isolated, request: dict[str, Any]) -> dict[str, Any]:
     """The reply to one request; whatever the libraries raise is an `error`, not a score."""
     # Should the parent be gone, nobody kills a grader that hangs: the kernel does, since an alarm
     # without a handler ends the process even inside C code.
@@ -97,7 +97,7 @@ def _answer(grader: GraderName, request: dict[str, Any]) -> dict[str, Any]:
         signal.alarm(0)
 
 
-def main(grader: GraderName) -> None:
+def main(grader: Isolated) -> None:
     """Serves requests until stdin ends."""
     pipe = _reserve_stdout()
 

@@ -18,7 +18,7 @@ from rsft.spec.data import (
     WithoutBenchmarks,
 )
 from rsft.spec.distill import DistillSpec, RowProblems, TaskProblems
-from rsft.spec.evaluation import BenchmarkUse, EvalSpec, LogSpaced, SamplingSpec
+from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec, LogSpaced, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.recipes import OVERFITTING, OVERFITTING_EPOCHS, REASONS, SANE, STUDY
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
@@ -44,6 +44,7 @@ __all__ = [
     "FileRows",
     "GeneratedRows",
     "HubRows",
+    "JudgeSpec",
     "Length",
     "LogSpaced",
     "LoraSpec",

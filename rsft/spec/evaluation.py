@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from rsft.errors import SpecError
 from rsft.spec.base import Spec
+from rsft.spec.model import ModelSpec
 
 
 class SamplingSpec(Spec):
@@ -55,6 +56,30 @@ class BenchmarkUse(Spec):
     """Budget per answer, instead of SamplingSpec.max_new_tokens."""
 
 
+class JudgeSpec(Spec):
+    """Who judges the benchmarks that need a judge: a model behind an OpenAI-compatible endpoint.
+
+    Its key comes from the environment variable RSFT_JUDGE_KEY, where it needs one.
+    """
+
+    address: str = Field(pattern=r"^https?://")
+    """Such as http://127.0.0.1:8000/v1."""
+
+    model: str = Field(min_length=1)
+    """Its name there."""
+
+    version: str = ""
+    """Where the name does not say it. Another judge's verdicts are asked for anew; answers are kept."""
+
+    parallel: int = Field(default=8, gt=0)
+    """Requests in flight."""
+
+    @property
+    def identity(self) -> str:
+        """What a verdict hangs on; not where the judge is reached."""
+        return f"{self.model}@{self.version}" if self.version else self.model
+
+
 class LogSpaced(Spec):
     """Checkpoint steps that double: dense at the start, where curves dip."""
 
@@ -90,6 +115,13 @@ class EvalSpec(Spec):
 
     engines: int = Field(default=1, gt=0)
     """Engine actors per base model. Not part of a cell's identity."""
+
+    judge: JudgeSpec | None = None
+    """For benchmarks with the grader `judge`. Not part of what is generated."""
+
+    reward: ModelSpec | None = None
+    """Reward model, a sequence classifier with one output, for benchmarks with the grader `reward`. Not part
+    of what is generated."""
 
     @field_validator("benchmarks", mode="before")
     @classmethod

@@ -27,12 +27,12 @@ from rsft.data.transforms import rank
 from rsft.errors import DataError, SpecError, StorageError
 from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Generation, Problem, Score
-from rsft.scoring.graders import GraderName, available
+from rsft.scoring.references import GraderName
 from rsft.spec.base import content_hash
 from rsft.spec.distill import DistillSpec, RowProblems
 from rsft.spec.seeds import BLOCK, item_seeds
 from rsft.storage import Storage
-from rsft.sweep.evaluate import CellGrader
+from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
 
 TASK_CELLS = 64
@@ -70,7 +70,7 @@ def distill(
     if wanted:
         done = len(found) - len(wanted)
         job = _job(spec, storage, engines, wanted)
-        for marker in engines.answer(job, partial(CellGrader, storage.root, grader)):
+        for marker in engines.answer(job, partial(CellGrader, Graders(storage=storage.root, rule=grader))):
             done += not marker["error"]
             if done % 50 == 0 or done == len(found):
                 say(f"{done:,} of {len(found):,} problems answered")
@@ -115,7 +115,7 @@ def problems(spec: DistillSpec) -> tuple[GraderName, list[Problem]]:
                 f"DistillSpec.problems.task={source.task!r} is no generated benchmark, so it has no problems "
                 "to train on; choose a reasoning-gym task, or RowProblems."
             )
-        grader = available(chosen.grader, chosen.name)
+        grader = "reasoning_gym"
         found = _of_task(source.task, chosen.source, source.seed, spec.count)
     if len(found) < spec.count:
         raise DataError(f"DistillSpec.count={spec.count} is more than the {len(found)} problems there are.")

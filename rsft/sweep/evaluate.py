@@ -1,4 +1,4 @@
-"""Open cells: asked in one task per checkpoint, graded, written, marker last."""
+"""Open cells, asked in one task per checkpoint, and the scores of those that are done."""
 
 from __future__ import annotations
 
@@ -6,19 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-import pyarrow as pa
-
-from rsft import checkpoints, layout, provenance
+from rsft import checkpoints, layout
 from rsft.analysis.table import ScoredCell
-from rsft.benchmarks.cards import card
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
 from rsft.generation.requests import CellRequest, EvalTask
-from rsft.records import Checkpoint, Estimate, Generation, Problem, Score
-from rsft.scoring.estimators import estimates
-from rsft.scoring.grade import grade_all
-from rsft.scoring.graders import GraderName, available
-from rsft.scoring.process import GraderProcess
+from rsft.records import Checkpoint, Estimate
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
@@ -122,79 +115,6 @@ def _task(
             for cell in cells
         ),
     )
-
-
-class CellGrader:
-    """Grades answered cells, off the engines; keeps one grading process per grader.
-
-    A grader's fault is counted as an error and leaves the cell failed, with its answers kept.
-    """
-
-    def __init__(self, storage_root: str, grader: GraderName | None = None) -> None:
-        """Grades cells of this storage; by the benchmark's own grader unless one is given."""
-        self._storage = Storage(storage_root)
-        self._grader = grader
-        self._problems: dict[str, dict[str, Problem]] = {}
-        self._processes: dict[GraderName, GraderProcess] = {}
-
-    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """Writes the scores of an answered cell, then its marker; returns the marker."""
-        storage = self._storage
-        folder = row["folder"]
-        marker: dict[str, Any] = {
-            name: row[name]
-            for name in (
-                "owner",
-                "trial_id",
-                "step",
-                "benchmark",
-                "key",
-                "problems",
-                "samples",
-                "error",
-            )
-        }
-        marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
-        if not row["error"]:
-            generations = [
-                Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
-            ]
-            known = self._known(row["key"])
-            pairs = [(known[generation.problem], generation) for generation in generations]
-            scores = self._grade(
-                pairs, self._grader or available(card(row["benchmark"]).grader, row["benchmark"])
-            )
-            storage.write_table(
-                layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
-            )
-            errors = [score.why for score in scores if score.outcome == "error"]
-            marker["answers"], marker["errors"] = len(scores), len(errors)
-            marker["first_error"] = errors[0] if errors else ""
-            marker["response_tokens"] = sum(generation.tokens for generation in generations)
-            marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
-            # What is stored may be more than was asked for this time; the marker says what there is.
-            marker["problems"] = len({score.problem for score in scores})
-            marker["samples"] = len(scores) // max(marker["problems"], 1)
-        marker["graded_at"] = provenance.now()
-        storage.write_json(layout.cell_marker(folder), marker)
-        return marker
-
-    def _known(self, key: str) -> dict[str, Problem]:
-        if key not in self._problems:
-            rows = self._storage.read_lines(layout.problems(key))
-            self._problems[key] = {row["id"]: Problem(**row) for row in rows}
-        return self._problems[key]
-
-    def _grade(self, pairs: Sequence[tuple[Problem, Generation]], grader: GraderName) -> list[Score]:
-        if grader not in self._processes:
-            self._processes[grader] = GraderProcess(grader)
-        return grade_all(pairs, grader=grader, process=self._processes[grader])
-
-    def close(self) -> None:
-        """Ends the grading processes."""
-        for process in self._processes.values():
-            process.close()
-        self._processes.clear()
 
 
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:

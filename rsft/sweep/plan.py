@@ -13,10 +13,9 @@ from rsft.bases import Base, resolve
 from rsft.benchmarks.cards import Benchmark, HubProblems, card
 from rsft.checkpoints import marker
 from rsft.errors import SpecError
-from rsft.scoring.graders import available
 from rsft.spec.base import content_hash
 from rsft.spec.data import HubRows
-from rsft.spec.evaluation import BenchmarkUse, SamplingSpec
+from rsft.spec.evaluation import BenchmarkUse, EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
@@ -38,11 +37,14 @@ class Question:
     problems: int
     samples: int
     max_new_tokens: int
+    judged_by: str = ""
+    """Judge or reward model; empty where rules judge. Another one grades again, on the answers there are."""
 
     def answered_by(self, marker: dict[str, Any]) -> bool:
         """Whether a cell's marker holds all that is asked, graded without an error."""
         return (
-            not marker["error"]
+            marker.get("judged_by", "") == self.judged_by
+            and not marker["error"]
             and not marker["errors"]
             and marker["problems"] >= self.problems
             and marker["samples"] >= self.samples
@@ -129,7 +131,7 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
             attention heads cannot be cut by.
         ModelError: a base that cannot be used.
     """
-    questions = tuple(question(use, sweep.evaluation.sampling) for use in sweep.evaluation.benchmarks)
+    questions = tuple(question(use, sweep.evaluation) for use in sweep.evaluation.benchmarks)
     bases = {model.label: resolve(model) for model in sweep.models}
     every = tuple(sweep.trials(lambda model: bases[model.label].identity))
     trials = tuple(trial for trial in every if fnmatch.fnmatch(trial.id, only))
@@ -153,14 +155,13 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
     return Plan(sweep, storage, trials, bases, questions, notes)
 
 
-def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
-    """A benchmark with this sampling.
+def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
+    """A benchmark as it is asked.
 
     Raises:
-        SpecError: an unknown benchmark, one whose grader is not built, or more problems than it has.
+        SpecError: an unknown benchmark, one that nobody is named to judge, or more problems than it has.
     """
-    benchmark = card(use.name)
-    available(benchmark.grader, benchmark.name)
+    benchmark, sampling = card(use.name), evaluation.sampling
     if use.problems is not None and use.problems > benchmark.problems:
         raise SpecError(
             f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
@@ -181,7 +182,26 @@ def question(use: BenchmarkUse, sampling: SamplingSpec) -> Question:
         problems=use.problems or benchmark.problems,
         samples=use.samples or sampling.samples,
         max_new_tokens=budget,
+        judged_by=_judged_by(benchmark, evaluation),
     )
+
+
+def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
+    if benchmark.grader == "judge":
+        if evaluation.judge is None:
+            raise SpecError(
+                f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
+                "judge=JudgeSpec(address=..., model=...), or leave the benchmark out."
+            )
+        return evaluation.judge.identity
+    if benchmark.grader == "reward":
+        if evaluation.reward is None:
+            raise SpecError(
+                f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
+                "reward=ModelSpec(source=...), or leave the benchmark out."
+            )
+        return resolve(evaluation.reward).identity
+    return ""
 
 
 def status(plan: Plan) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage, out_of_space
 from rsft.sweep.disk import check_room, full, one_sentence_when_full
-from rsft.sweep.evaluate import CellGrader, answer_jobs, write_problems
+from rsft.sweep.evaluate import answer_jobs, write_problems
+from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
 from rsft.sweep.live import Progress
@@ -223,9 +224,9 @@ def answer(
     for trial in plan.trials:
         for cell in plan.cells(trial):
             sharing.setdefault(cell.folder, []).append(trial.id)
-    root = plan.storage.root
+    graders = Graders.of(plan.sweep.evaluation, plan.storage, plan.sweep.train.device)
     for job in answer_jobs(plan, engines, states):
-        for marker in engines.answer(job, partial(CellGrader, root)):
+        for marker in engines.answer(job, partial(CellGrader, graders)):
             if out_of_space(marker["error"]):
                 raise full(plan.storage)
             what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"

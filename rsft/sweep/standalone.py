@@ -21,7 +21,8 @@ from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import CellGrader, write_problems
+from rsft.sweep.evaluate import write_problems
+from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
 from rsft.sweep.plan import Question, question
 
@@ -29,7 +30,12 @@ Device = Literal["cpu", "gpu"]
 
 
 def evaluate_models(
-    models: Sequence[str], evaluation: EvalSpec, storage: Storage, engines: Engines, console: Console
+    models: Sequence[str],
+    evaluation: EvalSpec,
+    storage: Storage,
+    engines: Engines,
+    console: Console,
+    device: Device = "cpu",
 ) -> int:
     """Fills the open cells of all models and prints a table; returns the exit code.
 
@@ -39,7 +45,7 @@ def evaluate_models(
     Raises:
         RsftError: a model, benchmark or storage that cannot be used; before an engine starts.
     """
-    questions = [question(use, evaluation.sampling) for use in evaluation.benchmarks]
+    questions = [question(use, evaluation) for use in evaluation.benchmarks]
     bases = {name: resolve(ModelSpec(source=name)) for name in models}
     storage.check_writable()
     write_problems(storage, questions)
@@ -49,12 +55,13 @@ def evaluate_models(
         if cells:
             task = _task(base, cells, evaluation.sampling, _canary(base, storage, engines))
             jobs.setdefault(_architecture(base), []).append(task)
+    graders = Graders.of(evaluation, storage, device)
     for tasks in jobs.values():
         first = next(base for base in bases.values() if _owner(base) == tasks[0].owner)
         job = AnswerJob(
             model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
         )
-        for marker in engines.answer(job, partial(CellGrader, storage.root)):
+        for marker in engines.answer(job, partial(CellGrader, graders)):
             console.print(f"{marker['benchmark']} of {marker['trial_id']} done", highlight=False)
     return _show(bases, questions, storage, console)
 

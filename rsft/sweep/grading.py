@@ -1,0 +1,140 @@
+"""Answered cells: graded, written, marker last."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from rsft import layout, provenance
+from rsft.benchmarks.cards import card
+from rsft.generation.settings import Device
+from rsft.records import Generation, Problem, Score
+from rsft.scoring.estimators import estimates
+from rsft.scoring.grade import grade_all
+from rsft.scoring.judge import Judge, judge_pairs
+from rsft.scoring.pool import GraderPool
+from rsft.scoring.references import GraderName
+from rsft.scoring.rubrics import rubric
+from rsft.spec.evaluation import EvalSpec, JudgeSpec
+from rsft.spec.model import ModelSpec
+from rsft.storage import Storage
+from rsft.wheels import cache_folder
+
+Pairs = Sequence[tuple[Problem, Generation]]
+
+CORES_PER_ANSWER = 4
+"""Answers that are graded at a time take no more than every fourth core: engines need the others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Graders:
+    """Who grades the cells of a storage."""
+
+    storage: str
+    """Its root."""
+    rule: GraderName | None = None
+    """Instead of each benchmark's own."""
+    judge: JudgeSpec | None = None
+    reward: ModelSpec | None = None
+    device: Device = "cpu"
+    """Of the reward model."""
+
+    @classmethod
+    def of(cls, evaluation: EvalSpec, storage: Storage, device: Device = "cpu") -> Graders:
+        return cls(storage=storage.root, judge=evaluation.judge, reward=evaluation.reward, device=device)
+
+
+class CellGrader:
+    """Grades answered cells, off the engines; keeps its graders from cell to cell.
+
+    A grader's fault is counted as an error and leaves the cell failed, with its answers kept.
+    """
+
+    def __init__(self, graders: Graders) -> None:
+        """Starts nothing yet."""
+        self._graders = graders
+        self._storage = Storage(graders.storage)
+        self._problems: dict[str, dict[str, Problem]] = {}
+        self._pools: dict[GraderName, GraderPool] = {}
+        self._judges: dict[str, Judge] = {}
+        self._reward: Any = None
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """Writes the scores of an answered cell, then its marker; returns the marker."""
+        storage = self._storage
+        folder = row["folder"]
+        kept = ("owner", "trial_id", "step", "benchmark", "key", "problems", "samples", "error")
+        marker: dict[str, Any] = {name: row[name] for name in kept}
+        marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
+        if not row["error"]:
+            generations = [
+                Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
+            ]
+            known = self._known(row["key"])
+            pairs = [(known[generation.problem], generation) for generation in generations]
+            scores, marker["judged_by"] = self._grade(pairs, row["benchmark"])
+            storage.write_table(
+                layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
+            )
+            errors = [score.why for score in scores if score.outcome == "error"]
+            marker["answers"], marker["errors"] = len(scores), len(errors)
+            marker["first_error"] = errors[0] if errors else ""
+            marker["response_tokens"] = sum(generation.tokens for generation in generations)
+            marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
+            # What is stored may be more than was asked for this time; the marker says what there is.
+            marker["problems"] = len({score.problem for score in scores})
+            marker["samples"] = len(scores) // max(marker["problems"], 1)
+        marker["graded_at"] = provenance.now()
+        storage.write_json(layout.cell_marker(folder), marker)
+        return marker
+
+    def _known(self, key: str) -> dict[str, Problem]:
+        if key not in self._problems:
+            rows = self._storage.read_lines(layout.problems(key))
+            self._problems[key] = {row["id"]: Problem(**row) for row in rows}
+        return self._problems[key]
+
+    def _grade(self, pairs: Pairs, benchmark: str) -> tuple[list[Score], str]:
+        """The scores, and the judge or reward model that gave them."""
+        grader = self._graders.rule or card(benchmark).grader
+        if grader == "judge":
+            spec = self._graders.judge
+            assert spec is not None, "the plan refuses a judged benchmark without a judge"
+            return judge_pairs(pairs, self._judge(spec, pairs[0][0].metadata["rubric"])), spec.identity
+        if grader == "reward":
+            return self._rewarded(pairs)
+        if grader not in self._pools:
+            self._pools[grader] = GraderPool(grader)
+        workers = max(1, (os.cpu_count() or 1) // CORES_PER_ANSWER)
+        return grade_all(pairs, grader=grader, pool=self._pools[grader], workers=workers), ""
+
+    def _judge(self, spec: JudgeSpec, name: str) -> Judge:
+        if name not in self._judges:
+            file = layout.judgements(name, spec.identity)
+            # Verdicts are added line by line, which buckets cannot; there they lie on this machine.
+            local = Path(self._storage.path(file)) if self._storage.is_local else cache_folder() / file
+            self._judges[name] = Judge(
+                spec.address, spec.model, rubric(name), local, version=spec.version, parallel=spec.parallel
+            )
+        return self._judges[name]
+
+    def _rewarded(self, pairs: Pairs) -> tuple[list[Score], str]:
+        from rsft.bases import resolve
+        from rsft.generation.reward import RewardModel
+
+        spec = self._graders.reward
+        assert spec is not None, "the plan refuses such a benchmark without a reward model"
+        if self._reward is None:
+            self._reward = RewardModel(resolve(spec).source, spec.revision, self._graders.device)
+        return self._reward.score(pairs), resolve(spec).identity
+
+    def close(self) -> None:
+        """Ends the grading processes."""
+        for pool in self._pools.values():
+            pool.close()
+        self._pools.clear()
