@@ -96,6 +96,17 @@ def _local(model: ModelSpec, folder: Path) -> Base:
     )
 
 
+def architecture(base: Base) -> str:
+    """Equal for bases that one engine can hold in turn: the same configuration, tokenizer and template. What
+    a hub id holds is not known here, so it shares with nothing but itself."""
+    folder = Path(base.source)
+    if not folder.is_dir():
+        return base.source
+    names = ("config.json", "tokenizer.json", "chat_template.jinja")
+    found = [(folder / name).read_bytes() for name in names if (folder / name).exists()]
+    return hashlib.sha256(b"\0".join(found)).hexdigest()[:16]
+
+
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").exists():
         return True

@@ -148,6 +148,12 @@ def evaluate(
     max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
     max_model_tokens: Annotated[int | None, typer.Option(help="Context of the engine.")] = None,
+    engines: Annotated[int, typer.Option(help="Engines at work at the same time.")] = 1,
+    tensor_parallel: Annotated[int, typer.Option(help="GPUs of each engine.")] = 1,
+    judge: Annotated[
+        str | None, typer.Option(help="MODEL@ADDRESS of a judge, for benchmarks that need one.")
+    ] = None,
+    reward: Annotated[str | None, typer.Option(help="Reward model, for benchmarks that need one.")] = None,
     device: Annotated[Device, typer.Option(help="Where the engine runs.")] = "gpu",
     name: Annotated[str, typer.Option(help="Names the folder in the storage.")] = "evaluation",
 ) -> None:
@@ -162,7 +168,16 @@ def evaluate(
             "samples": samples,
             "max_new_tokens": max_new_tokens,
         }
-        evaluation = EvalSpec(benchmarks=uses, sampling=sampling, max_model_tokens=max_model_tokens)
+        who, _, address = (judge or "").rpartition("@")
+        evaluation = EvalSpec(
+            benchmarks=uses,
+            sampling=sampling,
+            max_model_tokens=max_model_tokens,
+            engines=engines,
+            tensor_parallel=tensor_parallel,
+            judge={"model": who, "address": address} if judge else None,
+            reward={"source": reward} if reward else None,
+        )
         return evaluate_only(models, evaluation, storage, name, device)
 
     raise typer.Exit(guarded(action))

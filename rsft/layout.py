@@ -52,6 +52,11 @@ def overlap(name: str, questions_key: str) -> str:
     return f"{prepared(name)}/overlap-{questions_key}.parquet"
 
 
+def part(folder: str, first: int) -> str:
+    """Answers to problems of a cell from number `first` on, until all of the cell's are there."""
+    return f"{folder}/parts/{first:07d}.parquet"
+
+
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
     return f"judgements/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"

@@ -172,8 +172,11 @@ class Storage:
         with open(target, "ab", buffering=0) as out:
             out.write((json.dumps(row) + "\n").encode())
 
-    def read_table(self, relative: str) -> pa.Table:
-        return pq.read_table(pa.BufferReader(self.read_bytes(relative)))
+    def read_table(self, relative: str, columns: Sequence[str] | None = None) -> pa.Table:
+        """A Parquet file, or some of its columns."""
+        return pq.read_table(
+            pa.BufferReader(self.read_bytes(relative)), columns=list(columns) if columns else None
+        )
 
     def write_table(self, relative: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()

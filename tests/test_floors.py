@@ -38,13 +38,14 @@ FLOORS = {
 
 DOORS: dict[str, tuple[str, ...]] = {
     "ray.tune": ("rsft/sweep/tuner.py",),
-    "ray.train": ("rsft/training/launch.py", "rsft/training/loop.py"),
+    "ray.train": ("rsft/training/launch.py", "rsft/training/group.py", "rsft/training/loop.py"),
     "ray.data": ("rsft/generation/stream.py", "rsft/sweep/scan.py"),
     "ray": (
         "rsft/sweep/tuner.py",
         "rsft/sweep/scan.py",
         "rsft/sweep/cluster.py",
         "rsft/training/launch.py",
+        "rsft/training/group.py",
         "rsft/training/loop.py",
         "rsft/generation/stream.py",
     ),

@@ -42,8 +42,10 @@ class Engine:
         model: ModelSpec,
         device: Device,
         max_model_tokens: int | None,
+        tensor_parallel: int = 1,
     ) -> None:
         self._device = device
+        self._tensor_parallel = tensor_parallel
         self._max_model_tokens = max_model_tokens
         self._tokenizer = load_tokenizer(base, model)
         self._llm = self._start(base)
@@ -53,12 +55,16 @@ class Engine:
         """How often a swap could not be proven and the engine was started anew."""
 
     def _start(self, weights: str) -> LLM:
-        return LLM(**engine_arguments(weights, self._device, self._max_model_tokens))
+        return LLM(**engine_arguments(weights, self._device, self._max_model_tokens, self._tensor_parallel))
 
-    def _restart(self, weights: str) -> None:
+    def close(self) -> None:
+        """Gives the engine's memory back; nothing can be asked afterwards."""
         del self._llm
         gc.collect()
         cleanup_dist_env_and_memory()
+
+    def _restart(self, weights: str) -> None:
+        self.close()
         self._llm = self._start(weights)
         self.restarts += 1
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rsft.canary import Canary
@@ -25,6 +25,10 @@ class CellRequest:
     max_new_tokens: int
     first: int = 0
     """Problems of the file that are left out at its start."""
+    total: int | None = None
+    """Problems of the whole cell, where this is a part of it; None: all of it."""
+    begin: int = 0
+    """Problems of the file that the whole cell leaves out at its start."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +58,31 @@ class EvalTask:
     def read(cls, values: dict[str, Any]) -> EvalTask:
         cells = tuple(CellRequest(**cell) for cell in values["cells"])
         return cls(**(values | {"cells": cells, "canary": Canary(**values["canary"])}))
+
+
+def split(task: EvalTask, most: int) -> list[EvalTask]:
+    """A task in parts of at most so many answers, of one problem at least; a small one stays whole.
+
+    What an answer is batched with decides the last bit of its logits, so parts are cut at the same places
+    every time: a part that is asked again after an interruption gives the same answers.
+    """
+    parts: list[list[CellRequest]] = [[]]
+    room = most
+    for cell in task.cells:
+        done = 0
+        while done < cell.problems:
+            fits = room // cell.samples
+            if fits <= 0 and parts[-1]:
+                parts.append([])
+                room = most
+                continue
+            count = min(max(fits, 1), cell.problems - done)
+            parts[-1].append(
+                replace(cell, first=cell.first + done, problems=count, total=cell.problems, begin=cell.first)
+            )
+            done += count
+            room -= count * cell.samples
+    return [replace(task, cells=tuple(cells)) for cells in parts if cells]
 
 
 def sample_seed(seed: int, benchmark: str, problem: str, sample: int) -> int:

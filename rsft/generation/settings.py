@@ -14,13 +14,16 @@ On CPU engine and reference both compute in fp32 from the same bf16 weights: abo
 """
 
 
-def engine_arguments(model: str, device: Device, max_model_tokens: int | None) -> dict[str, Any]:
+def engine_arguments(
+    model: str, device: Device, max_model_tokens: int | None, tensor_parallel: int = 1
+) -> dict[str, Any]:
     """Keyword arguments of `vllm.LLM`.
 
     Args:
         model: folder or hub id the engine starts with; later checkpoints are swapped in.
         device: of the actor.
         max_model_tokens: context; None means the model's own.
+        tensor_parallel: GPUs that one engine is spread over.
     """
     common: dict[str, Any] = {
         "model": model,
@@ -31,7 +34,14 @@ def engine_arguments(model: str, device: Device, max_model_tokens: int | None) -
         "seed": 0,
     }
     if device == "gpu":
-        return common | {"dtype": "auto", "gpu_memory_utilization": 0.9}
+        return common | {
+            "dtype": "auto",
+            "gpu_memory_utilization": 0.9,
+            "tensor_parallel_size": tensor_parallel,
+            # Samples of a problem share its prompt, and so do problems with the same examples.
+            "enable_prefix_caching": True,
+            "enable_chunked_prefill": True,
+        }
     return common | {
         # Exact, and faster than bf16 on processors without bf16 arithmetic.
         "dtype": "float32",
@@ -62,6 +72,8 @@ def actor_environment(device: Device) -> dict[str, str]:
     }
 
 
-def actor_resources(device: Device) -> dict[str, float]:
-    """What one engine actor asks of Ray."""
-    return {"num_cpus": 1, "num_gpus": 1} if device == "gpu" else {"num_cpus": 1}
+def actor_resources(device: Device, tensor_parallel: int = 1) -> dict[str, float]:
+    """What one engine actor asks of Ray. On GPUs each of its processes keeps a core busy."""
+    if device == "gpu":
+        return {"num_cpus": tensor_parallel, "num_gpus": tensor_parallel}
+    return {"num_cpus": 1}

@@ -8,33 +8,40 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
+import ray
 import ray.data
 
 from rsft import layout
+from rsft.generation import parts
 from rsft.generation.endpoint import Endpoint
-from rsft.generation.requests import EvalTask
+from rsft.generation.requests import CellRequest, EvalTask, split
 from rsft.generation.settings import Device, actor_resources
-from rsft.records import Generation, Problem
+from rsft.records import Problem
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 
 log = logging.getLogger(__name__)
 Batch = dict[str, np.ndarray]
 
+PART_ANSWERS = 4_096
+"""Answers that an engine is asked for at once, that wait in memory, and that are repeated when it dies."""
+
 
 class EngineActor:
-    """Owns one engine; turns a task into a row per answered cell."""
+    """Owns one engine; turns a task into a row per part of a cell."""
 
     def __init__(self, settings: dict[str, Any]) -> None:
         self._storage = Storage(settings["storage"])
         self._cache: str = settings["cache"]
         self._problems: dict[str, list[Problem]] = {}
+        # Ray starts an actor anew whose process has died, and gives it the task again.
+        self._died = ray.get_runtime_context().was_current_actor_reconstructed
         self._engine: Any
         if settings.get("endpoint"):
             self._engine = Endpoint(settings["endpoint"], settings["base"])
@@ -46,6 +53,7 @@ class EngineActor:
             ModelSpec(**settings["model"]),
             settings["device"],
             settings["max_model_tokens"],
+            settings["tensor_parallel"],
         )
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:
@@ -54,29 +62,32 @@ class EngineActor:
                 yield {"cell": np.array([json.dumps(row)], dtype=object)}
 
     def _answer(self, task: EvalTask) -> Iterator[dict[str, Any]]:
-        """Writes the generations of every cell; yields a row per cell."""
+        """Writes the new answers of every part; yields a row per part."""
         base = {"owner": task.owner, "trial_id": task.trial_id, "step": task.step}
-        open_cells = {cell.folder: cell for cell in task.cells}
+        open_cells = list(task.cells)
+        restarts, died, self._died = self._engine.restarts, self._died, False
         error = ""
+
+        def row(cell: CellRequest) -> dict[str, Any]:
+            again = self._engine.restarts - restarts + died
+            return base | {"error": error, "restarts": again} | asdict(cell)
+
         try:
             self._engine.load(self._local(task.weights), task.canary)
             problems = {c.folder: self._load(c.key)[c.first : c.first + c.problems] for c in task.cells}
-            old = {c.folder: self._old(c.folder) for c in task.cells}
-            have = {folder: {(g.problem, g.sample) for g in kept} for folder, kept in old.items()}
+            have = {c.folder: parts.known(self._storage, c.folder) for c in task.cells}
             answered = self._engine.answer(task, problems, have)
             for cell, new in answered if task.stream else list(answered):
-                kept = sorted([*old[cell.folder], *new], key=lambda g: (g.problem, g.sample))
-                table = pa.Table.from_pylist([asdict(generation) for generation in kept])
-                self._storage.write_table(layout.generations(cell.folder), table)
-                del open_cells[cell.folder]
-                yield base | {"error": "", "restarts": self._engine.restarts} | asdict(cell)
+                parts.write(self._storage, cell, sorted(new, key=lambda g: (g.problem, g.sample)))
+                open_cells.remove(cell)
+                yield row(cell)
         except Exception as failure:
             # The one broad except of this room: a checkpoint that cannot be answered becomes failed
             # cells with their reason, and the actor goes on with the next checkpoint.
             log.exception("checkpoint %s step %s", task.trial_id, task.step)
             error = f"{type(failure).__name__}: {failure}"
-        for cell in open_cells.values():
-            yield base | {"error": error, "restarts": self._engine.restarts} | asdict(cell)
+        for cell in open_cells:
+            yield row(cell)
 
     def _local(self, weights: str) -> str:
         if "://" not in weights:
@@ -90,23 +101,31 @@ class EngineActor:
             self._problems[key] = [Problem(**row) for row in rows]
         return self._problems[key]
 
-    def _old(self, folder: str) -> list[Generation]:
-        """Answers of an earlier, smaller or interrupted evaluation of the same cell."""
-        if not self._storage.exists(layout.generations(folder)):
-            return []
-        table = self._storage.read_table(layout.generations(folder))
-        return [Generation(**row) for row in table.to_pylist()]
-
 
 class FinishActor:
-    """Finishes answered cells while the engines go on."""
+    """Finishes cells whose last part has been answered, while the engines go on."""
 
-    def __init__(self, make: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+    def __init__(self, storage: str, make: Callable[[], Callable[[dict[str, Any]], dict[str, Any]]]) -> None:
+        self._storage = Storage(storage)
         self._finish = make()
+        self._ids: dict[str, list[str]] = {}
+        self._restarts = Counter[str]()
 
     def __call__(self, batch: Batch) -> Batch:
-        done = [json.dumps(self._finish(json.loads(text))) for text in batch["cell"]]
+        done = [json.dumps(row) for text in batch["cell"] if (row := self._finished(json.loads(text)))]
         return {"cell": np.array(done, dtype=object)}
+
+    def _finished(self, row: dict[str, Any]) -> dict[str, Any] | None:
+        """The final row of a cell; None while parts of it are open."""
+        cell = CellRequest(**{name: row[name] for name in CellRequest.__dataclass_fields__})
+        self._restarts[cell.folder] += row["restarts"]
+        if not row["error"]:
+            if cell.key not in self._ids:
+                self._ids[cell.key] = [p["id"] for p in self._storage.read_lines(layout.problems(cell.key))]
+            if not parts.gather(self._storage, cell, self._ids[cell.key]):
+                return None
+        whole = {"problems": cell.total or cell.problems, "restarts": self._restarts[cell.folder]}
+        return self._finish(row | whole)
 
 
 def answer_all(
@@ -122,8 +141,9 @@ def answer_all(
 
     Args:
         tasks: checkpoints of one base model, with their open cells.
-        settings: of `EngineActor`: storage, cache, base, model, device, max_model_tokens, and endpoint (the
-            address of an OpenAI-compatible server that has the model called `base`; None starts vLLM).
+        settings: of `EngineActor`: storage, cache, base, model, device, max_model_tokens, tensor_parallel,
+            and endpoint (the address of an OpenAI-compatible server that has the model called `base`; None
+            starts vLLM).
         finish: makes, in an actor of its own, what turns an answered cell's row into its final row;
             grading runs there, off the engines.
         device: of the actors.
@@ -137,21 +157,25 @@ def answer_all(
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its files below the session's logs keep all
 
-    rows = [{"task": json.dumps(task.as_json())} for task in tasks]
+    rows = [{"task": json.dumps(part.as_json())} for task in tasks for part in split(task, PART_ANSWERS)]
     answered = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         EngineActor,
         fn_constructor_args=(settings,),
         batch_size=1,
-        compute=ray.data.ActorPoolStrategy(size=min(engines, len(tasks))),
+        compute=ray.data.ActorPoolStrategy(size=min(engines, len(rows))),
         runtime_env={"env_vars": environment},
-        **actor_resources(device),
+        **actor_resources(device, settings["tensor_parallel"]),
     )
     finished = answered.map_batches(
         FinishActor,
-        fn_constructor_args=(finish,),
+        fn_constructor_args=(settings["storage"], finish),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=1),
         num_cpus=0.5,
     )
-    for row in finished.iter_rows():
-        yield json.loads(row["cell"])
+    seen: set[str] = set()  # a cell fails with each of its parts
+    for item in finished.iter_rows():
+        row = json.loads(item["cell"])
+        if row["folder"] not in seen:
+            seen.add(row["folder"])
+            yield row

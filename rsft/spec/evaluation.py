@@ -123,6 +123,9 @@ class EvalSpec(Spec):
     """Reward model, a sequence classifier with one output, for benchmarks with the grader `reward`. Not part
     of what is generated."""
 
+    tensor_parallel: int = Field(default=1, gt=0)
+    """GPUs that each engine is spread over. Not part of a cell's identity."""
+
     @field_validator("benchmarks", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:

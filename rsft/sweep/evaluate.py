@@ -8,10 +8,12 @@ from typing import Any
 
 from rsft import checkpoints, layout
 from rsft.analysis.table import ScoredCell
+from rsft.bases import architecture
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
 from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Checkpoint, Estimate
+from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
@@ -35,15 +37,21 @@ def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
 def answer_jobs(
     plan: Plan, engines: Engines, states: tuple[State, ...] = ("open", "failed")
 ) -> Iterator[AnswerJob]:
-    """One job per base with the cells of all checkpoints that exist, the base's own first.
+    """One job per architecture with the cells of all checkpoints that exist, those of a base first: one
+    engine holds them all in turn.
 
     Args:
         plan: of the sweep.
         engines: who computes the canary of a base.
         states: of the cells to ask.
     """
-    for label, base in plan.bases.items():
-        trials = [trial for trial in plan.trials if trial.model.label == label]
+    families: dict[str, list[str]] = {}
+    models = {trial.model.label: trial.model for trial in plan.trials}
+    for label, model in models.items():
+        facts = [architecture(plan.bases[label]), model.revision, model.chat_template, model.end_marker]
+        families.setdefault(content_hash(facts), []).append(label)
+    for labels in families.values():
+        trials = [trial for label in labels for trial in plan.trials if trial.model.label == label]
         tasks: list[EvalTask] = []
         seen: set[str] = set()
         for trial in trials:
@@ -61,7 +69,8 @@ def answer_jobs(
                 )
                 tasks.append(_task(plan, trial, step, weights, canary, wanted))
         if tasks:
-            yield AnswerJob(model=trials[0].model, base=base, storage=plan.storage.root, tasks=tuple(tasks))
+            model, base = models[labels[0]], plan.bases[labels[0]]
+            yield AnswerJob(model=model, base=base, storage=plan.storage.root, tasks=tuple(tasks))
 
 
 def _marker(plan: Plan, trial: Trial, step: int) -> dict[str, Any]:

@@ -70,6 +70,8 @@ class CellGrader:
         folder = row["folder"]
         kept = ("owner", "trial_id", "step", "benchmark", "key", "problems", "samples", "error")
         marker: dict[str, Any] = {name: row[name] for name in kept}
+        # How often its engine was started anew: it died, or a swap of weights could not be proven.
+        marker["restarts"] = row.get("restarts", 0)
         marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
         if not row["error"]:
             generations = [

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rsft import layout
-from rsft.bases import Base, resolve
+from rsft.bases import Base, architecture, resolve
 from rsft.canary import Canary
 from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Estimate
@@ -54,7 +54,7 @@ def evaluate_models(
         cells = tuple(_request(base, q) for q in questions if not _done(storage, base, q))
         if cells:
             task = _task(base, cells, evaluation.sampling, _canary(base, storage, engines))
-            jobs.setdefault(_architecture(base), []).append(task)
+            jobs.setdefault(architecture(base), []).append(task)
     graders = Graders.of(evaluation, storage, device)
     for tasks in jobs.values():
         first = next(base for base in bases.values() if _owner(base) == tasks[0].owner)
@@ -70,16 +70,6 @@ def _owner(base: Base) -> str:
     """Folder of a model's cells."""
     slug = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(base.source).name).lower()
     return layout.base(f"{slug}__{content_hash(base.identity)}")
-
-
-def _architecture(base: Base) -> str:
-    """Equal for models that one engine can hold in turn."""
-    folder = Path(base.source)
-    if not folder.is_dir():
-        return base.source
-    names = ("config.json", "tokenizer.json", "chat_template.jinja")
-    found = [folder / name for name in names if (folder / name).exists()]
-    return content_hash([path.read_text(encoding="utf-8") for path in found])
 
 
 def _request(base: Base, asked: Question) -> CellRequest:

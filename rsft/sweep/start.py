@@ -62,6 +62,7 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
                 sweep.evaluation.max_model_tokens,
                 console,
                 sweep.concurrent_trials,
+                sweep.evaluation.tensor_parallel,
             ) as engines,
             Progress(storage, console) as progress,
         ):
@@ -79,6 +80,7 @@ def real_engines(
     max_model_tokens: int | None,
     console: Console,
     at_once: int | None = None,
+    tensor_parallel: int = 1,
 ) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
     from rsft.generation.settings import actor_environment
@@ -100,15 +102,18 @@ def real_engines(
 
             return flagged_on_cluster(storage, name, index)
 
+        # What engines take beside trainers: a GPU for each of their processes, or a core.
+        taken = actors * tensor_parallel
+
         def beside(jobs: Sequence[TrainJob]) -> bool:
-            return room_beside([job.trial.train for job in jobs], lazy.get(), actors, at_once)
+            return room_beside([job.trial.train for job in jobs], lazy.get(), taken, at_once)
 
         def train(jobs: Sequence[TrainJob]) -> dict[str, str]:
             cluster = lazy.get()
             for job in jobs:
                 refuse_bf16(job.trial.train, cluster.accelerators)
             trains = [job.trial.train for job in jobs]
-            fits = at_once or trials_at_once(trains, cluster, actors if beside(jobs) else 0)
+            fits = at_once or trials_at_once(trains, cluster, taken if beside(jobs) else 0)
             attempt = time.strftime("attempt-%Y%m%dT%H%M%S", time.gmtime())
             # On one machine a group of workers takes longer to start than a nano trial to train.
             return train_all(jobs, concurrent=fits, attempt=attempt, slots=fits if cluster.local else None)
@@ -128,6 +133,7 @@ def real_engines(
                 "model": job.model.model_dump(mode="json"),
                 "device": device,
                 "max_model_tokens": max_model_tokens,
+                "tensor_parallel": tensor_parallel,
                 "endpoint": job.endpoint,
             }
             return answer_all(
@@ -205,5 +211,11 @@ def evaluate_only(
     set_environment()
     console = Console()
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
-    with real_engines(device, evaluation.engines, evaluation.max_model_tokens, console) as engines:
+    with real_engines(
+        device,
+        evaluation.engines,
+        evaluation.max_model_tokens,
+        console,
+        tensor_parallel=evaluation.tensor_parallel,
+    ) as engines:
         return evaluate_models(models, evaluation, storage, engines, console, device)

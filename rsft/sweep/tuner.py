@@ -14,7 +14,7 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage, out_of_space
 from rsft.sweep.jobs import TrainJob
 from rsft.sweep.trunks import families, series
-from rsft.training.launch import fit
+from rsft.training.launch import begin_early, fit
 
 DRIVER_FAILURES = 3
 """New drivers in place of killed ones; restarts of workers are Ray Train's."""
@@ -119,6 +119,7 @@ def train_all(
         ),
     )
     failed: dict[str, str] = {}
+    begin_early()
     for result in tuner.fit():
         for job in result.config["point"]["jobs"]:
             trial_id = job["trial"]["id"]

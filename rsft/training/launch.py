@@ -5,20 +5,41 @@ from __future__ import annotations
 from typing import Any
 
 import ray.train
-from ray.train.torch import TorchTrainer
+from ray.train.v2._internal.execution.scaling_policy.autoscaling_coordinator_client import (
+    get_or_create_autoscaling_coordinator,
+)
+from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
+from rsft.training.group import ProcessGroup, joined
 from rsft.training.settings import without_unused, worker_environment
 
 
 def _loop(config: dict[str, Any]) -> None:
-    with without_unused(config["jobs"][0]["trial"]["train"]["device"]):
+    device = config["jobs"][0]["trial"]["train"]["device"]
+    with without_unused(device):
+        if device == "cpu":
+            import_uncompiled()
         from rsft.training.loop import train_loop  # torch and DeepSpeed load in the workers alone
-    train_loop(config)
+    with joined(gpu=device == "gpu"):
+        train_loop(config)
 
 
-class _Trainer(TorchTrainer):
+def import_uncompiled() -> None:
+    """Imports DeepSpeed's Muon, which it looks at whatever the optimizer, without what compiles it: torch's
+    compiler takes two of ten seconds to import."""
+    import torch
+
+    compiler = torch.compile
+    setattr(torch, "compile", lambda function=None, **_: function or (lambda wrapped: wrapped))  # noqa: B010
+    try:
+        import deepspeed.runtime.zero.muon.muon_optimizer  # noqa: F401
+    finally:
+        torch.compile = compiler
+
+
+class _Trainer(DataParallelTrainer):
     """Without processes that have nothing to do."""
 
     idle: frozenset[str] = frozenset({"DatasetsCallback"})
@@ -32,6 +53,12 @@ class _LocalTrainer(_Trainer):
     """For a cluster that dies with its driver, where nothing is left behind to clean up."""
 
     idle = _Trainer.idle | {"PlacementGroupCleanerCallback"}
+
+
+def begin_early() -> None:
+    """Starts the actor that every controller of Ray Train asks for resources first, three seconds that pass
+    while Tune's process starts instead of after it."""
+    get_or_create_autoscaling_coordinator()
 
 
 def fit(
@@ -59,8 +86,11 @@ def fit(
     trainer = (_LocalTrainer if local else _Trainer)(
         _loop,
         train_loop_config={"jobs": jobs},
+        backend_config=ProcessGroup(),
         scaling_config=ray.train.ScalingConfig(
-            num_workers=train.workers, use_gpu=gpu, resources_per_worker=worker_resources(gpu)
+            num_workers=train.workers,
+            use_gpu=gpu,
+            resources_per_worker=worker_resources(gpu),
         ),
         run_config=ray.train.RunConfig(
             name=name,

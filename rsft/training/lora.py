@@ -8,10 +8,9 @@ from __future__ import annotations
 import copy
 import re
 from pathlib import Path
+from typing import Any
 
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from safetensors.torch import save_file
 from torch import nn
 from transformers import PreTrainedModel
@@ -35,6 +34,8 @@ def add_adapters(model: PreTrainedModel, spec: LoraSpec, seed: int) -> None:
     """
     targets = target_layers(model, spec)
     source = model.config.name_or_path or None
+    from peft import LoraConfig, inject_adapter_in_model  # half a second, which most trials need not wait
+
     config = LoraConfig(
         r=spec.rank,
         lora_alpha=_whole(spec.alpha),
@@ -146,8 +147,9 @@ def adapter_files(
     save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
 
 
-def _layers(model: PreTrainedModel) -> list[tuple[str, LoraLayer]]:
-    return [(name, module) for name, module in model.named_modules() if isinstance(module, LoraLayer)]
+def _layers(model: PreTrainedModel) -> list[tuple[str, Any]]:
+    """Layers of peft with an adapter: (name, LoraLayer)."""
+    return [(name, module) for name, module in model.named_modules() if hasattr(module, "lora_A")]
 
 
 def _whole(alpha: float) -> float:

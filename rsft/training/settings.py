@@ -103,10 +103,11 @@ def _cpu_adam(train: TrainSpec) -> dict[str, Any]:
 def without_unused(device: Literal["cpu", "gpu"]) -> Iterator[None]:
     """Imports inside find as not installed what a training worker has no use for.
 
-    DeepSpeed and transformers import, where they are there, MLflow for an autotuner and scikit-learn for an
-    assistant model: two of ten seconds. torch imports Triton, 70 MB that compile for GPUs alone.
+    DeepSpeed and transformers import, where they are there, MLflow for an autotuner, scikit-learn for an
+    assistant model, and scipy for the loss of an object detector: three of ten seconds. torch imports Triton,
+    70 MB that compile for GPUs alone.
     """
-    names = ("mlflow", "sklearn", *(("triton",) if device == "cpu" else ()))
+    names = ("mlflow", "sklearn", "scipy", *(("triton",) if device == "cpu" else ()))
     blocked = [name for name in names if name not in sys.modules]
     sys.modules.update(dict.fromkeys(blocked))  # None: an import error
     try:
