@@ -7,6 +7,8 @@ import re
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
 CHECKPOINT_MARKER = "checkpoint.json"
+ADAPTER = "adapter"
+"""Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""
 TUNE = "tune"
 """Ray Tune's own files; the error files of failed trials, nothing that rsft reads."""
 REPORT = "report"
