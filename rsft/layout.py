@@ -59,6 +59,11 @@ def part(folder: str, first: int) -> str:
     return f"{folder}/parts/{first:07d}.parquet"
 
 
+def earlier(folder: str, time: str, ending: str) -> str:
+    """Scores of a cell (`parquet`) and their marker (`json`) from before it was graded again."""
+    return f"{folder}/earlier/{time}.{ending}"
+
+
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
     return f"judgements/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
