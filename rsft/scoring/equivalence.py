@@ -22,6 +22,7 @@ _NAME = re.compile(
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
+_SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
 _RELATION = re.compile(r"(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))")
 _OF_REGIONS = ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
@@ -100,7 +101,8 @@ def _same_region(gold: str, answer: str) -> bool | None:
     if len(one[1]) == len(two[1]) == 1:
         return False
     # Other pieces may still cover the same: (0,1] and (1,2) are (0,2).
-    return same_expression(*(r" \cup ".join(f"{f[0]}{a},{b}{f[1]}" for a, b, f in s[1]) for s in (one, two)))
+    unions = [r" \cup ".join(f"{f[0]}{a},{b}{f[1]}" for a, b, f in region[1]) for region in (one, two)]
+    return same_expression(unions[0], unions[1])
 
 
 def _region(text: str) -> tuple[str, list[_Interval]] | None:
@@ -132,7 +134,7 @@ def _interval(piece: str) -> tuple[str, _Interval] | None:
         return "", (low, high, "()")
     bounds = parts(piece)
     if bounds and bounds.kind == "tuple" and len(bounds.items) == 2:
-        return "", (*bounds.items, bounds.fence)  # type: ignore[return-value]
+        return "", (*bounds.items, bounds.fence)
     sides = [side.strip() for side in _RELATION.split(piece)]
     if len(sides) == 3 and _NAME.fullmatch(sides[2]):
         sides = [sides[2], _TURNED[sides[1]], sides[0]]
@@ -252,9 +254,11 @@ def _same_single(gold: str, answer: str) -> bool:
         return same_equation(gold, answer)
     if name or other_name:
         return _same(value, other_value)
-    if equations[0] != equations[1]:  # 2 + 3 = 5
-        sides = split(gold if equations[0] else answer, "=")
-        return not equations[0] and _same(gold, sides[-1])
+    if equations[0]:
+        return False
+    if equations[1]:  # 2 + 3 = 5, x + y = 5; but x + y - 5 = 0 is no way to say 0
+        first, *_, last = split(answer, "=")
+        return not (last == "0" and _SUM_OF_LETTERS.search(first)) and _same(gold, last)
     return _same_quantity(gold, answer)
 
 
@@ -271,10 +275,10 @@ def _other_case(gold: str, answer: str) -> bool:
 def _same_quantity(gold: str, answer: str) -> bool:
     """Values with what is written behind them."""
     one, two = marked(gold), marked(answer)
+    if one.kind and two.kind and one.kind != two.kind:
+        return False
     scale = Fraction(1)
     if one.unit and two.unit:
-        if one.unit[0] != two.unit[0] or one.unit[2] != two.unit[2]:
-            return False
         scale = (one.unit[1] / two.unit[1]) ** one.unit[2]
     if _same_value(one.core, two.core, scale):
         return True
@@ -282,7 +286,7 @@ def _same_quantity(gold: str, answer: str) -> bool:
         return _same_value(one.core, two.core, scale * (Fraction(1, 100) if one.percent else 100))
     if one.degrees != two.degrees:
         turned = [rf"\frac{{\pi}}{{180}} ({m.core})" if m.degrees else m.core for m in (one, two)]
-        return r"\pi" in (one.core + two.core) and same_expression(*turned)
+        return r"\pi" in (one.core + two.core) and same_expression(turned[0], turned[1])
     return False
 
 

@@ -9,6 +9,7 @@ relations, and what cannot be evaluated are compared by math-verify. Numbers tha
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Sequence
@@ -168,11 +169,11 @@ def _digits(expression: Any) -> float:
     """A bound on the digits of every number that occurs when the expression is computed."""
     if not expression.args:
         return 1.0 + (int(expression).bit_length() / 3 if expression.is_Integer else 0.0)
-    digits = [_digits(part) for part in expression.args]
+    digits: list[float] = [_digits(part) for part in expression.args]
     name = type(expression).__name__
     if name in ("Pow", "exp"):
         exponent = expression.args[-1]
-        return digits[0] * (_size(exponent, digits[-1]) if name == "Pow" else 10.0 ** min(digits[0], 9.0))
+        return digits[0] * (_size(exponent, digits[-1]) if name == "Pow" else _power_of_ten(digits[0]))
     if "factorial" in name or name in ("gamma", "binomial"):
         return digits[0] * _size(expression.args[0], digits[0])
     return sum(digits)
@@ -181,4 +182,8 @@ def _digits(expression: Any) -> float:
 def _size(expression: Any, digits: float) -> float:
     if expression.is_Integer:
         return float(min(max(1, abs(int(expression))), 10**9))
-    return 10.0 ** min(digits, 9.0)
+    return _power_of_ten(digits)
+
+
+def _power_of_ten(digits: float) -> float:
+    return math.pow(10.0, min(digits, 9.0))

@@ -50,6 +50,7 @@ _UNICODE = str.maketrans(
         "…": r"\ldots ",
     }
 )
+_FENCES: dict[str, str] = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
 _RESPELLED = tuple(
     (re.compile(pattern), plain)
     for pattern, plain in (
@@ -79,7 +80,6 @@ _RESPELLED = tuple(
         (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),
     )
 )
-_FENCES = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
 _DOLLARS = re.compile(r"(?<!\\)\$")
 _SPACES = re.compile(r" {2,}")
 

@@ -137,6 +137,13 @@ class Marked:
     unit: tuple[str, Fraction, int] | None = None
     """Dimension, factor and power of a known unit; words that are none are dropped."""
 
+    @property
+    def kind(self) -> str:
+        """What is written; empty for nothing."""
+        if self.unit:
+            return f"{self.unit[0]} {self.unit[2]}"
+        return "percent" if self.percent else "degrees" if self.degrees else ""
+
 
 def marked(text: str) -> Marked:
     """Takes percent, degrees, currency and units off a plain answer."""
