@@ -145,7 +145,7 @@ WRONG_CALLS = {
     "an exit": "import os; os._exit(0)",
     "a soft exit": "raise SystemExit(0)",
     "an exception": "return nums[9]",
-    "equal to all": "return type('All', (), {'__eq__': lambda *a: True, '__iter__': lambda s: iter([0, 1])})()",
+    "equal to all": "return type('All', (), {'__eq__': lambda *a: True})()",
     "a generator": "yield from (0, 1)",
     "prints only": "print([0, 1])",
     "a memory bomb": "return [0] * 10**10",
@@ -154,29 +154,24 @@ WRONG_CALLS = {
 
 @pytest.mark.parametrize("name", WRONG_CALLS)
 def test_functions_that_do_anything_else_fail(name: str) -> None:
-    wrong = (
-        f"```python\nclass Solution:\n    def twoSum(self, nums, target):\n        {WRONG_CALLS[name]}\n```"
-    )
-    assert status(VALUES, wrong, wall_s=1.0) == "failed"
+    code = f"class Solution:\n    def twoSum(self, nums, target):\n        {WRONG_CALLS[name]}"
+    assert status(VALUES, fenced(code), wall_s=1.0) == "failed"
+
+
+def fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
 
 
 def test_a_name_of_the_test_is_not_taken_from_the_code() -> None:
-    cheat = "class Always:\n    __eq__ = lambda *a: True\ndef isinstance(*a): return True\ndef list(x): return Always()\n"
-    assert status(VALUES, f"```python\n{cheat}def twoSum(*a): return 5\n```") == "failed"
-    assert (
-        status(VALUES | {"entry_point": "sum"}, f"```python\n{cheat}def sum(*a): return 5\n```") == "failed"
-    )
+    cheat = "class Always:\n    __eq__ = lambda *a: True\ndef list(x): return Always()\nisinstance = list\n"
+    assert status(VALUES, fenced(f"{cheat}def twoSum(*a): return 5")) == "failed"
+    assert status(VALUES | {"entry_point": "sum"}, fenced(f"{cheat}def sum(*a): return 5")) == "failed"
 
 
 def test_contest_programs_need_no_imports_and_keep_their_builtins() -> None:
-    assert (
-        status(STDIN, "```python\nd = deque(map(int, sys.stdin.read().split()))\nprint(sum(d))\n```")
-        == "passed"
-    )
-    assert (
-        status(STDIN, "```python\nassert pow(2, 3, 5) == 3\nprint(sum(map(int, input().split())))\n```")
-        == "passed"
-    )
+    assert status(STDIN, fenced("print(sum(map(int, deque(sys.stdin.read().split()))))")) == "passed"
+    built_in = "assert pow(2, 3, 5) == 3\nprint(sum(map(int, input().split())))"
+    assert status(STDIN, fenced(built_in)) == "passed"
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     interval = (max(0.0, tokens.value - half), tokens.value + half)
     if math.isnan(half):
         interval = (math.nan, math.nan)
-    found.append(_estimate("response_tokens", tokens, interval, graded))
+    found.append(estimate_of("response_tokens", tokens, interval, truncated_share(graded)))
     found += passes(graded)
     lengths = _by_problem(graded, lambda score: float(score.tokens))
     for name, share in (("response_tokens_median", 0.5), ("response_tokens_p95", 0.95)):
@@ -87,7 +87,7 @@ def passes(scores: Sequence[Score]) -> list[Estimate]:
     for k in (2**power for power in range(1, max(1, least).bit_length())):
         means = [[pass_at_k(len(cluster), int(sum(cluster)), k)] for cluster in clusters]
         share = replace(ratio(means), samples=len(graded))
-        found.append(_estimate(f"pass@{k}", share, wilson(share), graded))
+        found.append(estimate_of(f"pass@{k}", share, wilson(share), truncated_share(graded)))
     return found
 
 
@@ -154,13 +154,15 @@ def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, 
 def quantile_estimate(
     metric: str, clusters: Sequence[Sequence[float]], share: float, truncated: float
 ) -> Estimate:
-    """`quantile` as an estimate; its standard error is its interval's width over 2 x 1.96."""
+    """`quantile` as an estimate; its error is its interval's width over 2 x 1.96, nan with one problem."""
     value, low, high = quantile(clusters, share)
+    if len(clusters) == 1:
+        low = high = math.nan
     samples = sum(map(len, clusters))
     return Estimate(
         metric=metric,
         value=value,
-        stderr=(high - low) / (2 * Z_95) if len(clusters) > 1 else math.nan,
+        stderr=(high - low) / (2 * Z_95),
         ci_low=low,
         ci_high=high,
         problems=len(clusters),
@@ -262,7 +264,7 @@ def _share(
         share = Ratio(of_means.value, of_means.stderr, of_means.problems, len(scores))
     else:
         share = ratio(clusters)
-    return _estimate(metric, share, wilson(share), scores)
+    return estimate_of(metric, share, wilson(share), truncated_share(scores))
 
 
 def _nothing(metric: str) -> Estimate:
@@ -280,7 +282,8 @@ def _nothing(metric: str) -> Estimate:
     )
 
 
-def _estimate(metric: str, mean: Ratio, interval: tuple[float, float], scores: Sequence[Score]) -> Estimate:
+def estimate_of(metric: str, mean: Ratio, interval: tuple[float, float], truncated: float) -> Estimate:
+    """An estimate from its parts; `truncated` is the share of its samples that were cut."""
     return Estimate(
         metric=metric,
         value=mean.value,
@@ -289,5 +292,10 @@ def _estimate(metric: str, mean: Ratio, interval: tuple[float, float], scores: S
         ci_high=interval[1],
         problems=mean.problems,
         samples=mean.samples,
-        truncated=sum(score.truncated for score in scores) / len(scores),
+        truncated=truncated,
     )
+
+
+def truncated_share(scores: Sequence[Score]) -> float:
+    """Share of scores whose generation hit the token limit."""
+    return sum(score.truncated for score in scores) / len(scores)
