@@ -174,6 +174,8 @@ EQUAL: Pairs = (
     # matrices
     ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\begin{bmatrix} 1 & 2 \\\\ 3 & 4 \\end{bmatrix}"),
     ("\\begin{pmatrix}0.5\\\\0\\end{pmatrix}", "\\begin{pmatrix}\\frac{1}{2}\\\\0\\end{pmatrix}"),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(1,2)"),
+    ("(1,2,3)", "\\langle 1, 2, 3\\rangle"),
     ("\\begin{pmatrix}1&2\\\\3&4\\end{pmatrix}", "\\left(\\begin{array}{cc}1&2\\\\3&4\\end{array}\\right)"),
 )
 
@@ -281,6 +283,8 @@ UNEQUAL: Pairs = (
     ("2+3i", "2-3i"),
     ("\\infty", "1"),
     ("18", "x+18"),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "(2,1)"),
+    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "[1,2)"),
     ("0", "5x-7y+11z+4=0"),
     ("36^\\circ", "\\$36"),
     ("36^\\circ", "36\\%"),

@@ -158,7 +158,7 @@ def _same_interval(gold: _Interval, answer: _Interval) -> bool:
 
 
 def _same_parts(gold: str, answer: str) -> bool | None:
-    """Lists, sets, tuples and matrices, by their items."""
+    """Lists, sets, tuples and matrices, by their items; a vector is its coordinates, however they stand."""
     one, two = parts(gold), parts(answer)
     if one and one.number and not _is_list(one, two):
         gold, one = one.number, None
@@ -171,8 +171,10 @@ def _same_parts(gold: str, answer: str) -> bool | None:
         assert several is not None
         if several.kind == "set" and len(several.items) == 1:
             return _same(gold, several.items[0]) if one is None else _same(several.items[0], answer)
+        if _named(single)[0]:  # (x, y) = (2, 3)
+            return _same(_named(gold)[1], _named(answer)[1])
         number = rational(marked(single).core) is not None
-        return False if number or several.kind == "list" else None
+        return False if number or several.kind in ("list", "tuple") else None
     kinds = {one.kind, two.kind}
     if kinds == {"list"}:
         return _matched(_named_alike(one.items), _named_alike(two.items), _same)
@@ -182,7 +184,10 @@ def _same_parts(gold: str, answer: str) -> bool | None:
         return "()" in (one.fence, two.fence) and _pairwise(_values(one), _values(two))
     if len(kinds) == 1 and one.kind in ("tuple", "matrix"):
         return one.fence == two.fence and _pairwise(one.items, two.items)
-    return False if "tuple" in kinds and "set" in kinds else None
+    if kinds == {"tuple", "matrix"} and "()" in (one.fence, two.fence):
+        vector = {one.fence, two.fence} & {f"1x{len(one.items)}", f"{len(one.items)}x1"}
+        return bool(vector) and _pairwise(one.items, two.items)
+    return False
 
 
 def _is_list(several: Parts, other: Parts | None) -> bool:

@@ -4,7 +4,7 @@ math-verify parses them. Where both can be evaluated, they are equal when they a
 points: an identity that holds there by chance is as good as impossible (Schwartz 1980, J. ACM 27:701), and a
 wrong answer is settled in milliseconds, where proving that a difference is not zero takes seconds. Sets,
 relations, and what cannot be evaluated are compared by math-verify. Numbers that would fill the memory
-(`9^{9^{9^9}}`) are compared as they are written.
+(`9^{9^{9^9}}`) are compared as they are written. Importing this takes seconds.
 """
 
 from __future__ import annotations
@@ -17,15 +17,27 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
+import sympy
+from math_verify import parse, verify
+from sympy.core.function import AppliedUndef
+
 from rsft.scoring.quantities import GAP, repeating_as_fractions
 
 _MANY_DIGITS = 50_000
 _DIGITS = 30
 _CLOSE = 1e-20
 """Relative distance of values that were computed to 30 digits and are the same."""
+_LAZY = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative, AppliedUndef)
+"""What may take for ever to be computed, or has no value."""
 _POINTS = 5
 """The first three are positive, where roots and logarithms have one meaning."""
 _DEGREES = re.compile(r"(\d+(?:\.\d+)?)\s*\^\\circ")
+_VAST = re.compile(
+    r"\\binom\s*(?:\{[^{}]*\}\s*)?\{[^{}]*(?:\d{6}|\d\s*\^|!)"
+    r"|\^\s*\{?\s*-?\s*\d{6}"
+    r"|\\(?:sqrt\s*\[|gcd|lcm).*\d\s*\^\s*\{?\s*\d+\s*\^"
+)
+"""Numbers that the parser or sympy would compute at once: they stay text."""
 _GROUPED = re.compile(rf"(?<=\d){GAP}(?=\d{{3}}(?!\d))")
 _E_NOTATION = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d{1,4})(?!\w)")
 
@@ -36,17 +48,17 @@ def same_expression(gold: str, answer: str, scale: Fraction = Fraction(1)) -> bo
     Raises:
         ValueError: the gold answer itself cannot be read.
     """
-    from sympy import Rational
-
     one, two = _parsed(gold), _parsed(answer)
     if not one:
         raise ValueError(f"math-verify cannot read the gold answer {gold!r:.200}")
     if not two:
         return False
     if scale != 1:
-        if isinstance(one[0], str):
+        if not isinstance(one[0], sympy.Expr):
             return False
-        one = (one[0] * Rational(scale.numerator, scale.denominator),)
+        one = (one[0] * sympy.Rational(scale.numerator, scale.denominator),)
+    if max(_digits(one[0]), _digits(two[0])) > _MANY_DIGITS:
+        return bool(one[0] == two[0])
     verdict = _agree(one[0], two[0])
     return _verified(one, two) if verdict is None else verdict
 
@@ -57,12 +69,12 @@ def same_equation(gold: str, answer: str) -> bool:
     Raises:
         ValueError: the gold answer itself cannot be read.
     """
-    from sympy import Eq
-
     one, two = _parsed(gold), _parsed(answer)
     if not one:
         raise ValueError(f"math-verify cannot read the gold answer {gold!r:.200}")
-    if two and isinstance(one[0], Eq) and isinstance(two[0], Eq):
+    if two and max(_digits(one[0]), _digits(two[0])) > _MANY_DIGITS:
+        return bool(one[0] == two[0])
+    if two and isinstance(one[0], sympy.Eq) and isinstance(two[0], sympy.Eq):
         zeros = [side.lhs - side.rhs for side in (one[0], two[0])]
         golds, answers = (_at_points(each, zeros) for each in zeros)
         if golds and answers:
@@ -75,8 +87,8 @@ def same_equation(gold: str, answer: str) -> bool:
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> tuple[Any, ...]:
     """What math-verify reads: an object of sympy, then the text; nothing where it can read neither."""
-    from math_verify import parse  # seconds: sympy
-
+    if _VAST.search(text):
+        return (text,)
     text = _GROUPED.sub("", text).replace(GAP, " ")
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", repeating_as_fractions(text))
     text = _E_NOTATION.sub(r"\1\\times 10^{\2}", text)
@@ -85,8 +97,6 @@ def _parsed(text: str) -> tuple[Any, ...]:
 
 def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:
     """math-verify's own comparison, with floats as exact as they are written."""
-    from math_verify import verify
-
     return bool(verify(list(gold), list(answer), float_rounding=12, timeout_seconds=None))
 
 
@@ -95,8 +105,6 @@ def _agree(one: Any, two: Any) -> bool | None:
     golds, answers = _at_points(one, (one, two)), _at_points(two, (one, two))
     if golds is None or answers is None:
         return None
-    if not golds or not answers:
-        return bool(one == two)
     agree = [_near(a, b) for a, b in zip(golds, answers, strict=True)]
     if False in agree[:3]:
         return False
@@ -108,16 +116,10 @@ def _at_points(expression: Any, both: Sequence[Any]) -> list[Any] | None:
 
     Returns:
         One for each point, or a single one where neither of `both` has variables. None for what has
-        no number for a value; nothing for numbers that are too large to be computed.
+        no number for a value.
     """
-    import sympy
-    from sympy.core.function import AppliedUndef
-
-    lazy = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative, AppliedUndef)
-    if not isinstance(expression, sympy.Expr) or expression.has(*lazy) or expression.is_Matrix:
+    if not isinstance(expression, sympy.Expr) or expression.has(*_LAZY) or expression.is_Matrix:
         return None
-    if _digits(expression) > _MANY_DIGITS:
-        return []
     exact = {number: sympy.Rational(str(number)) for number in expression.atoms(sympy.Float)}
     # math-verify has a symbol for the imaginary unit; as an index it is as good as any other number.
     imaginary = {symbol: sympy.I for symbol in expression.free_symbols if symbol.name == "i"}
@@ -132,17 +134,15 @@ def _at_points(expression: Any, both: Sequence[Any]) -> list[Any] | None:
 
 def _value(name: str, point: int) -> Any:
     """A number for a variable, the same whatever it stands in; positive at the first three points."""
-    from sympy import Rational
-
     chance = random.Random(f"{name} {point}")
     sign = 1 if point < 3 else chance.choice((-1, 1))
-    return Rational(sign * chance.randint(31, 997), 211)
+    return sympy.Rational(sign * chance.randint(31, 997), 211)
 
 
 def _near(one: Any, two: Any) -> bool | None:
     """Whether two constant expressions are the same number; None where one of them is none."""
     if one == two:
-        return not one.has(_nan())
+        return not one.has(sympy.nan)
     if one.is_Rational and two.is_Rational:
         return False
     size = max((abs(value) for each in (one, two) if (value := _number(each)) is not None), default=None)
@@ -159,17 +159,15 @@ def _number(constant: Any) -> Any:
     return value if value.is_number and value.is_finite else None
 
 
-def _nan() -> Any:
-    from sympy import nan
-
-    return nan
-
-
 def _digits(expression: Any) -> float:
     """A bound on the digits of every number that occurs when the expression is computed."""
+    if isinstance(expression, str):
+        return 1.0
+    if isinstance(expression, sympy.MatrixBase):
+        return float(sum(map(_digits, expression)))
     if not expression.args:
-        return 1.0 + (int(expression).bit_length() / 3 if expression.is_Integer else 0.0)
-    digits: list[float] = [_digits(part) for part in expression.args]
+        return 1.0 + (int(expression).bit_length() / 3 if isinstance(expression, sympy.Integer) else 0.0)
+    digits: list[float] = [_digits(part) for part in expression.args if isinstance(part, sympy.Basic)]
     name = type(expression).__name__
     if name in ("Pow", "exp"):
         exponent = expression.args[-1]
@@ -180,7 +178,7 @@ def _digits(expression: Any) -> float:
 
 
 def _size(expression: Any, digits: float) -> float:
-    if expression.is_Integer:
+    if isinstance(expression, sympy.Integer):
         return float(min(max(1, abs(int(expression))), 10**9))
     return _power_of_ten(digits)
 

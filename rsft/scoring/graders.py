@@ -14,7 +14,6 @@ from functools import lru_cache
 from typing import Any, Literal, get_args
 
 from rsft.errors import SpecError
-from rsft.scoring.equivalence import equivalent
 
 GraderName = Literal["math", "reasoning_gym"]
 AVAILABLE: tuple[GraderName, ...] = get_args(GraderName)
@@ -67,6 +66,8 @@ def grade_math(answer: str, gold: str) -> float:
         return 1.0
     if _overlong(answer, gold):
         return 0.0
+    from rsft.scoring.equivalence import equivalent  # seconds: sympy
+
     return float(equivalent(gold, answer))
 
 

@@ -71,6 +71,8 @@ _RESPELLED = tuple(
         (r"\\ge(?:q|qslant)?(?![a-zA-Z])|>=", r"\\ge "),
         (r"\\neq(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
         (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
+        (r"\\langle(?![a-zA-Z])", "("),  # angles hold coordinates
+        (r"\\rangle(?![a-zA-Z])", ")"),
         (r"\\[lr]brace(?![a-zA-Z])", lambda found: r"\{" if found[0][1] == "l" else r"\}"),
         (r"\\[lr](?:vert|brack)(?![a-zA-Z])", lambda found: _FENCES[found[0]]),
         (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
