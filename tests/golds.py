@@ -73,7 +73,7 @@ def program(problem: Problem) -> str:
 
 def solution(problem: Problem) -> str:
     """What the authors wrote, as a whole program."""
-    return f"{problem.metadata['prompt']}{problem.gold}"
+    return f"{problem.metadata.get('prompt', '')}{problem.gold}"
 
 
 def examined(problem: Problem, text: str) -> Outcome:
