@@ -17,9 +17,19 @@ OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 1.5, 1, 1.5)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6b7280"
+INK = "#1f2937"
+GAIN, LOSS = OKABE_ITO[:2]
+"""What goes up and what goes down, where no colour of a data variant is meant."""
 
 WIDE_IN = 9.4
 """Of every figure, in inches, so that all have text of one size on the page."""
+
+
+def shortened(text: str, most: int) -> str:
+    """A label that is cut in its middle where it is longer: both ends tell names apart."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,140 @@
+"""Reasoning gain against safety change, checkpoint by checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+
+from rsft.analysis.asymmetry import Point
+from rsft.analysis.bootstrap import Interval
+from rsft.report.drawing import Drawing, drawn_as
+from rsft.report.look import GREY, INK, Look
+from rsft.report.panels import panel_grid
+from rsft.report.results import Results, TrialAxes
+
+
+def asymmetry_figure(results: Results, points: Sequence[Point]) -> Drawing | None:
+    """A panel per base; below it over-refusal, where it was asked; None without points."""
+    known = {axes.trial: axes for axes in results.trials}
+    shown = [point for point in points if point.trial in known]
+    if not shown:
+        return None
+    look = Look.of(results.trials)
+    bases = [base for base in results.bases if any(point.base == base for point in shown)]
+    refusals = any(point.refusal for point in shown)
+    columns = min(3, len(bases))
+    bands = math.ceil(len(bases) / columns)
+    file = "asymmetry.svg"
+    with drawn_as(file):
+        tops = [0.32, *([0.1] if refusals else [])] * bands
+        figure, grid = panel_grid(tops, columns, panel_in=2.1, head_in=look.legend_in + 0.2)
+        used = set[Axes]()
+        x = _limits([point.reasoning for point in shown])
+        kinds = [("safety", "safety change (points)")]
+        if refusals:
+            kinds.append(("refusal", "harmless refused (points)"))
+        for row, (kind, label) in enumerate(kinds):
+            intervals = [found for point in shown if (found := getattr(point, kind)) is not None]
+            y = _limits(intervals)
+            for i, base in enumerate(bases):
+                panel = grid[(i // columns) * len(kinds) + row][i % columns]
+                used.add(panel)
+                panel.set(xlim=x, ylim=y)
+                panel.axhline(0, color=GREY, lw=0.8)
+                panel.axvline(0, color=GREY, lw=0.8)
+                mine = [point for point in shown if point.base == base]
+                _paths(panel, mine, kind, look, known)
+                if row == 0:
+                    panel.set_title(base)
+                    _front(panel, mine)
+                if row == len(kinds) - 1:
+                    panel.set_xlabel("reasoning gain (points)")
+                if i % columns == 0:
+                    panel.set_ylabel(label)
+                panel.tick_params(labelleft=i % columns == 0, labelbottom=row == len(kinds) - 1)
+        for row_of in grid:
+            for panel in row_of:
+                if panel not in used:
+                    panel.remove()
+        look.legend(figure, base=False)
+        handles = [
+            Line2D(
+                [],
+                [],
+                ls="",
+                marker="o",
+                ms=9,
+                mfc="none",
+                color=INK,
+                label="not beaten in both (Pareto front)",
+            ),
+            Line2D([], [], ls="", marker="+", ms=8, color=INK, label="untrained base"),
+        ]
+        low = 1 - look.legend_in / figure.get_figheight()
+        figure.legend(
+            handles=handles,
+            loc="upper left",
+            bbox_to_anchor=(0, low),
+            ncols=2,
+            borderaxespad=0,
+            handletextpad=0.3,
+        )
+        traded = sum(point.traded for point in shown)
+        caption = (
+            "Every checkpoint against its base, joined in order of steps; right is better reasoning "
+            "(in-domain and out-of-domain), up is safer. "
+            f"At {traded} of {len(shown)} checkpoints reasoning rose and safety fell, both beyond their 95% "
+            "intervals."
+        )
+        if refusals:
+            caption += " Below: the change of the share of harmless requests that is refused; up is worse."
+        return Drawing.of(figure, file=file, title="Reasoning against safety", caption=caption)
+
+
+def _limits(found: Sequence[Interval]) -> tuple[float, float]:
+    """Of the values and 0; intervals may reach beyond."""
+    low = min(0.0, *(100 * one.value for one in found))
+    high = max(0.0, *(100 * one.value for one in found))
+    room = max(0.12 * (high - low), 1.5)
+    return low - room, high + room
+
+
+def _paths(
+    panel: Axes, points: Sequence[Point], kind: str, look: Look, known: Mapping[str, TrialAxes]
+) -> None:
+    panel.plot(0, 0, marker="+", ms=8, color=INK, zorder=4)
+    for trial in dict.fromkeys(point.trial for point in points):
+        mine = sorted((p for p in points if p.trial == trial and getattr(p, kind)), key=lambda p: p.step)
+        if not mine:
+            continue
+        axes = known[trial]
+        style = look.line(axes.variant, axes.length)
+        xs = [0.0, *(100 * point.reasoning.value for point in mine)]
+        ys = [0.0, *(100 * getattr(point, kind).value for point in mine)]
+        panel.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], lw=0.9, alpha=0.6)
+        sizes = [2.5 + 3 * (i + 1) / len(mine) for i in range(len(mine))]
+        for x, y, ms in zip(xs[1:], ys[1:], sizes, strict=True):
+            panel.plot(x, y, marker=style["marker"], ms=ms, color=style["color"])
+        last, end = mine[-1], getattr(mine[-1], kind)
+        panel.errorbar(
+            100 * last.reasoning.value,
+            100 * end.value,
+            xerr=[
+                [100 * (last.reasoning.value - last.reasoning.low)],
+                [100 * (last.reasoning.high - last.reasoning.value)],
+            ],
+            yerr=[[100 * (end.value - end.low)], [100 * (end.high - end.value)]],
+            color=style["color"],
+            elinewidth=0.8,
+            fmt="none",
+        )
+
+
+def _front(panel: Axes, points: Sequence[Point]) -> None:
+    front = sorted((100 * p.reasoning.value, 100 * p.safety.value) for p in points if p.pareto)
+    if front:
+        xs, ys = zip(*front, strict=True)
+        panel.plot(xs, ys, color=INK, lw=0.8, ls=":", marker="o", ms=9, mfc="none", mew=0.9, zorder=3)
