@@ -210,7 +210,7 @@ def test_three_views_choose_their_checkpoints() -> None:
     assert step.view == "at step 40" and steps_of(step) == {"a": 40, "b": 40, "c": 40}
     assert tokens.view == "at about 80 thousand target tokens"
     assert steps_of(tokens) == {"a": 80, "c": 40}, "b has no checkpoint near"
-    assert end.order["length"] == ["80st", "640st"]
+    assert end.order["length"] == ["640st", "80st"], "two of three trials are long"
 
 
 def test_views_that_choose_alike_are_one_and_unfinished_trials_have_no_end() -> None:
@@ -228,11 +228,17 @@ def test_bases_go_by_size() -> None:
     assert found[0].order["base"] == ["2b", "14b"]
 
 
+def test_the_reference_is_what_most_trials_have() -> None:
+    shorter = [run("a", 40), run("b", 640), run("c", 640, data="nocot")]
+    order = views(shorter)[0].order
+    assert order["length"] == ["640st", "40st"] and order["data"] == ["cot", "nocot"]
+
+
 def test_repeated_exposure_is_compared_with_one_pass() -> None:
     one_pass = run("once", 640, rows=20_480, passes=32 / 20_480, length="1ep", recipe="batch_sequences=32")
     again = run("again", 640, data="cot-2.5k", length="8ep", recipe="batch_sequences=32", passes=32 / 2_560)
     large = run("large", 640, rows=20_480, length="8ep", passes=256 / 20_480)
-    found = [one for one in views([again, one_pass, large]) if one.axes == ("exposure",)]
+    found = [one for one in views([large, again, one_pass]) if one.axes == ("exposure",)]
     assert found[0].view == "at the end"
     assert found[0].order["exposure"] == ["1 × 20,480 rows", "8 × 20,480 rows", "8 × 2,560 rows"]
     answers = {(t, 640, "gcd"): answered(s) for t, s in (("once", 0.3), ("again", 0.6), ("large", 0.8))}

@@ -40,6 +40,7 @@ class Run:
     """Label, such as `8ep`."""
     steps: int
     recipe: str
+    """The same for trials that were trained alike."""
     origin: str
     """Whose weights step 0 is."""
     weights: Mapping[int, str]
@@ -53,8 +54,10 @@ class Run:
 def views(runs: Sequence[Run]) -> list[Asked]:
     """What to look for in a sweep; views that would choose the same checkpoints are one.
 
-    The step is the one that most trials were evaluated at, the latest of several; the number of target tokens
-    likewise, where a checkpoint within a factor of NEAR counts, the nearest of a trial's.
+    The reference of an axis is the level with most trials; of several the shortest length, the first data,
+    the smallest base. Of exposure it is the fewest passes. The step is the one that most trials were
+    evaluated at, the latest of several; the number of target tokens likewise, where a checkpoint within a
+    factor of NEAR counts, the nearest of a trial's.
     """
     picked: dict[str, dict[str, int]] = {}
     for name, steps in (
@@ -65,9 +68,9 @@ def views(runs: Sequence[Run]) -> list[Asked]:
         if len(steps) > 1 and steps not in picked.values():
             picked[name] = steps
     order = {
-        "length": list(dict.fromkeys(run.length for run in sorted(runs, key=lambda run: run.steps))),
-        "data": list(dict.fromkeys(run.data for run in runs)),
-        "base": list(dict.fromkeys(run.base for run in sorted(runs, key=lambda run: run.parameters or 0))),
+        "length": _order([run.length for run in sorted(runs, key=lambda run: run.steps)]),
+        "data": _order([run.data for run in runs]),
+        "base": _order([run.base for run in sorted(runs, key=lambda run: run.parameters or 0)]),
     }
     asked: list[Asked] = []
     for name, steps in picked.items():
@@ -79,6 +82,13 @@ def views(runs: Sequence[Run]) -> list[Asked]:
             exposure = list(dict.fromkeys(arm.levels["exposure"] for arm in exposed))
             asked.append(Asked(view=name, arms=exposed, axes=("exposure",), order={"exposure": exposure}))
     return asked
+
+
+def _order(levels: Sequence[str]) -> list[str]:
+    """Each level once; the most frequent goes first."""
+    counts = Counter(levels)
+    reference = max(counts, key=lambda level: counts[level], default="")
+    return list(dict.fromkeys([reference, *levels])) if levels else []
 
 
 def _arm(run: Run, step: int, levels: dict[str, str]) -> Arm:
@@ -126,12 +136,12 @@ def _many(count: float) -> str:
 
 
 def _exposed(runs: Sequence[Run], steps: Mapping[str, int]) -> list[Arm]:
-    """Arms of families with several sizes, most rows first: those are the reference."""
+    """Arms of families with several sizes, fewest passes over most rows first: those are the reference."""
     sizes: defaultdict[str, set[int]] = defaultdict(set)
     for run in runs:
         sizes[run.family].add(run.rows)
     found = []
-    for run in sorted(runs, key=lambda run: -run.rows):
+    for run in sorted(runs, key=lambda run: ((run.passes or 0.0) * steps[run.trial], -run.rows)):
         if len(sizes[run.family]) > 1 and run.passes is not None:
             step = steps[run.trial]
             levels = {

@@ -80,7 +80,9 @@ def _difference(one: Answer, published: float | None) -> Figure | None:
     ends = [scale * end for _, part, _, _ in rows for end in (part.low, part.high)]
     limits = {"higher": [claim.by], "lower": [-claim.by]}.get(claim.expects, [-claim.by, claim.by])
     ends += [0.0, *(scale * limit for limit in limits)]
-    room = max(0.08 * (max(ends) - min(ends)), 0.5)
+    room = max(0.1 * (max(ends) - min(ends)), 0.5)
+    if claim.expects != "same":  # where the claim would be is seen
+        ends.append(scale * limits[0] + (3 if claim.expects == "higher" else -3) * room)
     low, high = min(ends) - room, max(ends) + room
     said = {"higher": (scale * claim.by, high), "lower": (low, -scale * claim.by)}.get(
         claim.expects, (-scale * claim.by, scale * claim.by)

@@ -44,13 +44,17 @@ def verdict_rows(
     ]
 
 
+EFFECTS_SHOWN = 200
+"""Of a view; the table has all."""
 EFFECT_MARKS = {"higher": "up", "lower": "down", "same": "same", "undecided": "same"}
 
 
 def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
-    """By view, per effect: dimension, name, effect with its interval, verdict, mark, p, n, why."""
+    """By view, at most EFFECTS_SHOWN: dimension, axes, name, effect, verdict, mark, p, n, why."""
     views: dict[str, list[dict[str, Any]]] = {}
     for one in effects:
+        if len(views.get(one.view, ())) == EFFECTS_SHOWN:
+            continue
         seeds = "one seed each" if one.seeds == 1 else f"{one.seeds} seeds each"
         views.setdefault(one.view, []).append(
             {

@@ -43,7 +43,7 @@ def score_figures(results: Results, references: References | None = None) -> lis
             for curve in said:
                 panel = panels[results.bases.index(curve.base)]
                 at, values, _ = zip(*curve.points, strict=True)
-                style = look.line(curve.variant, curve.length) | {"linestyle": "", "marker": "D"}
+                style = {"color": look.line(curve.variant, curve.length)["color"], "ls": "", "marker": "D"}
                 panel.plot(at, [100 * value for value in values], **style, ms=4.6, mfc="white", mew=0.9)
             share_y(panels, [*found, *said], scale=100, ceiling=100)
             panels[0].set_ylabel("score (%)")

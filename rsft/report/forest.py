@@ -17,7 +17,7 @@ from rsft.report.results import DIMENSIONS
 
 SHOWN = 36
 """Rows of a figure; the table has the rest."""
-LABEL_LONG = 34
+LABEL_LONG = 42
 COLOURS = {"higher": GAIN, "lower": LOSS, "same": GREY, "undecided": GREY}
 Row = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 """Axes and levels of an effect."""
@@ -67,8 +67,8 @@ def _forest(found: Sequence[Effect], file: str, title: str, said: str) -> Drawin
     lines = [_label(row) for row in rows]
     row_in = [max(0.15 * (text.count("\n") + 1), 0.11 * len(views)) + 0.1 for text in lines]
     left = 0.2 + 0.075 * max(len(part) for text in lines for part in text.split("\n"))
-    head = 0.62 if len(views) > 1 else 0.42
-    tall = head + 0.3 + sum(row_in) + 0.45
+    head = 0.42 if len(views) > 1 else 0.22
+    tall = head + 0.28 + sum(row_in) + 0.48
     with drawn_as(file, **{"axes.grid": False, "font.size": 8.5}):
         figure = Figure(figsize=(WIDE_IN, tall))
         across = (WIDE_IN - left - 0.1) / len(dimensions)
@@ -77,7 +77,7 @@ def _forest(found: Sequence[Effect], file: str, title: str, said: str) -> Drawin
             panel = figure.add_axes(
                 (
                     (left + j * across + 0.08) / WIDE_IN,
-                    0.45 / tall,
+                    0.48 / tall,
                     (across - 0.16) / WIDE_IN,
                     sum(row_in) / tall,
                 )
@@ -94,7 +94,7 @@ def _forest(found: Sequence[Effect], file: str, title: str, said: str) -> Drawin
             panel.set_yticks(places, labels=lines if j == 0 else [])
             panel.tick_params(axis="y", length=0)
             panel.grid(axis="x")
-        figure.text(left / WIDE_IN, 0.03 / tall, "points", color=GREY)
+            panel.set_xlabel("points")
         _legend(figure, views)
         caption = (
             f"{said} Bars are 95% intervals, each by itself; filled marks are verdicts that stand after "

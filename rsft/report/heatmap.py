@@ -24,7 +24,7 @@ WITH_NUMBERS = 60
 """Trials up to which there are numbers in the cells."""
 SHOWN = 150
 MARKS = {"up": "▲", "down": "▼", "same": ""}
-NAME_LONG, LABEL_LONG = 22, 42
+NAME_LONG, LABEL_LONG = 22, 36
 _UNKNOWN = "#f1f3f5"
 _DARK = 0.55
 """Luma of a colour below which text on it is white."""
@@ -58,7 +58,7 @@ def gain_map(results: Results, trajectories: Mapping[tuple[str, str], Trajectory
         for a in rows
     ]
     row_in = 0.25 if numbers else 0.1
-    left = 0.15 + min(3.2, 0.075 * max(map(len, labels)))
+    left = 0.15 + 0.068 * max(map(len, (*labels, *(axes.base for axes in rows))))
     head = 0.2 + 0.052 * min(NAME_LONG, max(len(c.benchmark) for c in results.columns))
     body = row_in * len(rows) + 0.3 * len({a.base for a in rows})
     width, tall = min(WIDE_IN - left - 0.9, 0.95 * len(results.columns)), head + body + 0.3
@@ -114,7 +114,7 @@ def _cells(
     numbers, scale, top, places = len(rows) <= WITH_NUMBERS, Normalize(-limit, limit), 0.0, list[float]()
     for base, group in groupby(rows, key=lambda axes: axes.base):
         top += gap
-        panel.text(0, top - 0.15 * gap, base, weight="bold", va="bottom", size=9)
+        panel.text(-0.08, top - 0.12 * gap, base, weight="bold", ha="right", va="bottom", size=9)
         for axes in group:
             places.append(top + 0.5)
             for j, column in enumerate(columns):
@@ -122,14 +122,14 @@ def _cells(
                 colour = LOSS_TO_GAIN(scale(gain)) if decision else to_rgba(_UNKNOWN)
                 panel.add_patch(Rectangle((j, top), 1, 1, facecolor=colour, edgecolor="white", lw=0.8))
                 dark = 0.3 * colour[0] + 0.59 * colour[1] + 0.11 * colour[2] < _DARK
-                text = f"{MARKS[decision]} {signed(100 * gain)}".strip() if decision else ""
+                text = f"{MARKS[decision]}{signed(100 * gain)}" if decision else ""
                 panel.text(
                     j + 0.5,
                     top + 0.52,
                     text if numbers else MARKS.get(decision, ""),
                     ha="center",
                     va="center",
-                    size=8 if numbers else 4,
+                    size=(8 if len(columns) <= 8 else 7) if numbers else 4,
                     weight="bold" if decision in ("up", "down") else "normal",
                     color="white" if dark else INK,
                 )

@@ -23,6 +23,7 @@ def panel_grid(
     panel_in: float,
     head_in: float,
     narrow: bool = False,
+    gap_in: float | None = None,
     foot_in: float = 0.0,
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure of equal panels below a head for the legend.
@@ -36,12 +37,14 @@ def panel_grid(
         panel_in: height of a panel.
         head_in: height of the head.
         narrow: small margins, for small panels.
+        gap_in: between panels side by side, where each has an axis of its own.
         foot_in: more room below the last row.
 
     Returns:
         The figure and its rows of panels.
     """
     left, bottom, gap = (0.5, 0.3, 0.36) if narrow else (0.6, 0.5, 0.25)
+    gap = gap if gap_in is None else gap_in
     height = head_in + sum(tops_in) + len(tops_in) * (panel_in + bottom) + foot_in
     across = min((WIDE_IN - left + 0.5 * gap) / columns, 0.62 * WIDE_IN)
     figure = Figure(figsize=(WIDE_IN, height))
@@ -86,7 +89,7 @@ def draw_curves(
         steps: those of the whole figure, ascending: its panels share the axis.
         scale: multiplies values, such as 100 for per cent.
         title: of the panel.
-        small: thin lines, few ticks, no axis label.
+        small: thin lines, no bars, few ticks, no axis label.
     """
     panel.set_title(title)
     if not found:
@@ -105,8 +108,8 @@ def draw_curves(
         panel.errorbar(
             at,
             [scale * value for value in values],
-            # Step 0 is the base: its error is the band.
-            yerr=[scale * error if step else 0 for step, error in zip(at, errors, strict=True)],
+            # Step 0 is the base: its error is the band. Bars in small panels would hide the lines.
+            yerr=None if small else [scale * e if step else 0 for step, e in zip(at, errors, strict=True)],
             transform=panel.transData + nudge,
             lw=1.1 if small else 1.5,
             elinewidth=0.6 if small else 0.9,

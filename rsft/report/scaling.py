@@ -14,7 +14,8 @@ from rsft.report.look import GREY, Look, shortened
 from rsft.report.panels import panel_grid
 from rsft.report.results import Results, TrialAxes
 
-NAME_LONG = 20
+NAME_LONG = 18
+SIZES_SAID = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +65,15 @@ def scaling_figure(results: Results, parameters: Mapping[str, int]) -> Drawing |
     )
     at = _apart([math.log10(parameters[base]) for base in bases])
     look = Look.of(results.trials)
-    labels = [shortened(f"{base} ({size(parameters[base])})", NAME_LONG + 8) for base in bases]
-    foot = 0.058 * max(map(len, labels))
+    labels = [shortened(base, NAME_LONG) for base in bases]
+    foot = 0.055 * max(map(len, labels))
     columns = min(2, len(shown))
     file = "scaling.svg"
     with drawn_as(file):
         tops = [0.32] + [0.32 + foot] * (math.ceil(len(shown) / columns) - 1)
-        figure, grid = panel_grid(tops, columns, panel_in=1.9, head_in=look.legend_in, foot_in=foot)
+        figure, grid = panel_grid(
+            tops, columns, panel_in=1.9, head_in=look.legend_in, gap_in=0.75, foot_in=foot
+        )
         panels = [panel for row in grid for panel in row]
         for empty in panels[len(shown) :]:
             empty.remove()
@@ -89,20 +92,22 @@ def scaling_figure(results: Results, parameters: Mapping[str, int]) -> Drawing |
                     (place, -0.05),
                     xycoords=panel.get_xaxis_transform(),
                     textcoords=panel.get_xaxis_transform(),
-                    rotation=35,
+                    rotation=50,
                     rotation_mode="anchor",
                     ha="right",
                     va="top",
                     size=8,
                     color="#4b5563",
                 )
-        for row in grid:
-            row[0].set_ylabel("gain (points)")
+        for panel in panels[: len(shown) : columns]:
+            panel.set_ylabel("gain (points)")
         look.legend(figure, base=True)
         caption = (
             "Mean gain over the base at the last step of finished trials, against the number of weights "
-            "(logarithmic); bars are one standard error, lines join bases trained alike."
+            "(logarithmic); bars are one standard error, lines join bases trained alike. "
         )
+        said = [f"{base} {size(parameters[base])}" for base in bases[:SIZES_SAID]]
+        caption += f"Weights: {', '.join(said)}{', …' if len(bases) > SIZES_SAID else ''}."
         return Drawing.of(figure, file=file, title="Scaling with the base's size", caption=caption)
 
 
@@ -130,6 +135,8 @@ def _by_size(panel: Axes, found: Sequence[Gain], parameters: Mapping[str, int], 
         (key, list(group))
         for key, group in groupby(lines, key=lambda one: (one.axes.variant, one.axes.length))
     ]
+    logs = [math.log10(weights) for weights in parameters.values()]
+    apart = min(0.01, 0.05 / max(1, len(families))) * max(max(logs) - min(logs), 0.3)
     for i, ((variant, length), family) in enumerate(families):
         points = []
         for base, weights in parameters.items():
@@ -139,7 +146,7 @@ def _by_size(panel: Axes, found: Sequence[Gain], parameters: Mapping[str, int], 
                 spread = sum((one.value - mean) ** 2 for one in some)
                 between = math.sqrt(spread / (len(some) - 1) / len(some)) if len(some) > 1 else 0.0
                 own = sum(one.stderr for one in some) / len(some)
-                shift = 0.008 * (i - (len(families) - 1) / 2)
+                shift = apart * (i - (len(families) - 1) / 2)
                 points.append((math.log10(weights) + shift, 100 * mean, 100 * max(own, between)))
         at, values, errors = zip(*points, strict=True)
         style = look.line(variant, length)

@@ -9,17 +9,22 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from rsft.analysis.asymmetry import Point
-from rsft.analysis.bootstrap import Interval
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import GREY, INK, Look
 from rsft.report.panels import panel_grid
 from rsft.report.results import Results, TrialAxes
 
 
+SHOWN = 60
+"""Trials; of more, those on the Pareto front first."""
+
+
 def asymmetry_figure(results: Results, points: Sequence[Point]) -> Drawing | None:
     """A panel per base; below it over-refusal, where it was asked; None without points."""
     known = {axes.trial: axes for axes in results.trials}
-    shown = [point for point in points if point.trial in known]
+    front = dict.fromkeys(p.trial for p in sorted(points, key=lambda p: not p.pareto) if p.trial in known)
+    few = set(list(front)[:SHOWN])
+    shown = [point for point in points if point.trial in few]
     if not shown:
         return None
     look = Look.of(results.trials)
@@ -32,13 +37,12 @@ def asymmetry_figure(results: Results, points: Sequence[Point]) -> Drawing | Non
         tops = [0.32, *([0.1] if refusals else [])] * bands
         figure, grid = panel_grid(tops, columns, panel_in=2.1, head_in=look.legend_in + 0.2)
         used = set[Axes]()
-        x = _limits([point.reasoning for point in shown])
+        x = _limits(shown, "reasoning")
         kinds = [("safety", "safety change (points)")]
         if refusals:
             kinds.append(("refusal", "harmless refused (points)"))
         for row, (kind, label) in enumerate(kinds):
-            intervals = [found for point in shown if (found := getattr(point, kind)) is not None]
-            y = _limits(intervals)
+            y = _limits(shown, kind)
             for i, base in enumerate(bases):
                 panel = grid[(i // columns) * len(kinds) + row][i % columns]
                 used.add(panel)
@@ -82,23 +86,30 @@ def asymmetry_figure(results: Results, points: Sequence[Point]) -> Drawing | Non
             borderaxespad=0,
             handletextpad=0.3,
         )
-        traded = sum(point.traded for point in shown)
+        every = [point for point in points if point.trial in known]
+        traded = sum(point.traded for point in every)
         caption = (
             "Every checkpoint against its base, joined in order of steps; right is better reasoning "
             "(in-domain and out-of-domain), up is safer. "
-            f"At {traded} of {len(shown)} checkpoints reasoning rose and safety fell, both beyond their 95% "
+            f"At {traded} of {len(every)} checkpoints reasoning rose and safety fell, both beyond their 95% "
             "intervals."
         )
+        if len(front) > SHOWN:
+            caption += f" Shown are {SHOWN} of {len(front):,} trials, those on the front first."
         if refusals:
             caption += " Below: the change of the share of harmless requests that is refused; up is worse."
         return Drawing.of(figure, file=file, title="Reasoning against safety", caption=caption)
 
 
-def _limits(found: Sequence[Interval]) -> tuple[float, float]:
-    """Of the values and 0; intervals may reach beyond."""
-    low = min(0.0, *(100 * one.value for one in found))
-    high = max(0.0, *(100 * one.value for one in found))
-    room = max(0.12 * (high - low), 1.5)
+def _limits(points: Sequence[Point], kind: str) -> tuple[float, float]:
+    """Of all values, 0, and the intervals at the end of each trial."""
+    last = {point.trial: point for point in sorted(points, key=lambda point: point.step)}
+    values = [found.value for point in points if (found := getattr(point, kind)) is not None]
+    for point in last.values():
+        found = getattr(point, kind)
+        values += [] if found is None else [found.low, found.high]
+    low, high = 100 * min(0.0, *values), 100 * max(0.0, *values)
+    room = max(0.06 * (high - low), 1.5)
     return low - room, high + room
 
 
@@ -117,7 +128,7 @@ def _paths(
         panel.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], lw=0.9, alpha=0.6)
         sizes = [2.5 + 3 * (i + 1) / len(mine) for i in range(len(mine))]
         for x, y, ms in zip(xs[1:], ys[1:], sizes, strict=True):
-            panel.plot(x, y, marker=style["marker"], ms=ms, color=style["color"])
+            panel.plot(x, y, ms=ms, **style | {"linestyle": ""})
         last, end = mine[-1], getattr(mine[-1], kind)
         panel.errorbar(
             100 * last.reasoning.value,
@@ -129,6 +140,7 @@ def _paths(
             yerr=[[100 * (end.value - end.low)], [100 * (end.high - end.value)]],
             color=style["color"],
             elinewidth=0.8,
+            alpha=0.5,
             fmt="none",
         )
 

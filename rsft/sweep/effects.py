@@ -13,6 +13,7 @@ from rsft.analysis.views import Run, views
 from rsft.benchmarks.card import Benchmark
 from rsft.spec.base import content_hash
 from rsft.spec.data import Subset
+from rsft.spec.train import hardware_fields
 from rsft.spec.trial import Trial
 from rsft.sweep.evaluate import checkpoint
 from rsft.sweep.plan import Cell, Plan
@@ -61,7 +62,7 @@ def _run(plan: Plan, trial: Trial) -> Run:
         rows=trial.data.rows,
         length=trial.length.label,
         steps=trial.steps,
-        recipe=trial.recipe,
+        recipe=content_hash(trial.train.model_dump(mode="json", exclude=set(hardware_fields(trial.train)))),
         origin=plan.base_folder(trial.model),
         weights={step: f"{trial.owner(step)}/{layout.step_name(step)}" for step in steps},
         tokens=tokens,
