@@ -271,7 +271,7 @@ def main() -> None:
         table.add_row(
             f"2 x {problems} x {samples}",
             str(seeds),
-            f"{luck:g}",
+            f"0 and {luck:g}" if seeds == 1 else f"{luck:g}",
             share(null.wrong, options.repeats),
             *(share(known.found.get(axes, 0), options.repeats) for axes in KNOWN),
         )

@@ -242,10 +242,11 @@ def test_a_table_is_written_three_times_and_breaks_in_none() -> None:
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines[2:]} == {3}
     tex = table.latex
     assert r"a$|$b \& 50\% of\_x & $<$script$>$alert(1)$<$/script$>$ \\" in tex
-    assert (
-        r"$-$1 $\pm$ 2 $\to$ $\uparrow$ & \$x\textasciicircum{}2\$ \textbackslash{} \{y\} \textasciitilde{} \\"
-        in tex
+    signs = (
+        r"$-$1 $\pm$ 2 $\to$ $\uparrow$",
+        r"\$x\textasciicircum{}2\$ \textbackslash{} \{y\} \textasciitilde{}",
     )
+    assert " & ".join(signs) in tex
     assert tex.startswith("% What it is.\n\\begin{tabular}{ll}\n\\toprule\n")
     assert tex.endswith("\\bottomrule\n\\end{tabular}\n")
 

@@ -89,8 +89,8 @@ def asymmetry_figure(results: Results, points: Sequence[Point]) -> Drawing | Non
         every = [point for point in points if point.trial in known]
         traded = sum(point.traded for point in every)
         caption = (
-            "Every checkpoint against its base, joined in order of steps; right is better reasoning "
-            "(in-domain and out-of-domain), up is safer. "
+            "Every checkpoint against its base, joined in order of steps, the last one larger; right is "
+            "better reasoning (in-domain and out-of-domain), up is safer. "
             f"At {traded} of {len(every)} checkpoints reasoning rose and safety fell, both beyond their 95% "
             "intervals."
         )
@@ -126,9 +126,9 @@ def _paths(
         xs = [0.0, *(100 * point.reasoning.value for point in mine)]
         ys = [0.0, *(100 * getattr(point, kind).value for point in mine)]
         panel.plot(xs, ys, color=style["color"], linestyle=style["linestyle"], lw=0.9, alpha=0.6)
-        sizes = [2.5 + 3 * (i + 1) / len(mine) for i in range(len(mine))]
-        for x, y, ms in zip(xs[1:], ys[1:], sizes, strict=True):
-            panel.plot(x, y, ms=ms, **style | {"linestyle": ""})
+        dots = style | {"linestyle": ""}
+        panel.plot(xs[1:-1], ys[1:-1], ms=3, **dots)
+        panel.plot(xs[-1:], ys[-1:], ms=5.5, **dots)
         last, end = mine[-1], getattr(mine[-1], kind)
         panel.errorbar(
             100 * last.reasoning.value,
