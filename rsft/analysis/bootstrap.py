@@ -86,13 +86,7 @@ class Bootstrap:
         size = self.n + 2
         table = np.zeros((size, len(rows) + 1))
         table[:-2, :-1], table[-2:, -1] = self.rows.T, (1.0, -1.0)
-        step, blocks = max(1, _BLOCK // size), list[Array]()
-        for start in range(0, draws, step):
-            some = min(draws - start, step)
-            picks = random.integers(size, size=(some, size)) + size * np.arange(some)[:, None]
-            counts = np.bincount(picks.ravel(), minlength=some * size).reshape(some, size)
-            blocks.append(counts @ table / size)
-        self.draws: Array = np.concatenate(blocks)
+        self.draws: Array = _resampled(table, random, draws)
         """(draws, rows + 1): means, and what the imaginary problems add."""
         half = random.permuted(np.tile(np.arange(self.n) < self.n // 2, (_HALVINGS, 1)), axis=1)
         self._halves: tuple[Array, Array] = (half @ self.rows.T / self.n, ~half @ self.rows.T / self.n)
@@ -165,6 +159,38 @@ class Bootstrap:
         if not beyond:
             share = min(share, contrasts * NormalDist().cdf(-distance) + 1e-300)
         return min(1.0, 2 * share)
+
+
+def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array:
+    """Errors (draws, rows) of the means of differences (rows, problems), by the same resampled problems.
+
+    As `Bootstrap`, imaginary problems and all; but every row is a comparison of its own, with its own typical
+    change.
+
+    Raises:
+        DataError: fewer than two problems.
+    """
+    count, n = differences.shape
+    if n < 2:
+        raise DataError(f"a bootstrap over problems needs two or more of them; got {n}.")
+    rows = differences[:, np.lexsort(differences)]
+    size, sums = n + 2, np.abs(rows).sum(1)
+    typical = np.divide((rows * rows).sum(1), sums, out=np.ones(count), where=sums > 0)
+    table = np.vstack([rows.T, typical, -typical])
+    errors = _resampled(table, np.random.default_rng(seed), draws) - table.mean(0)
+    return np.asarray(size / math.sqrt(n * (n - 1)) * errors, dtype=np.float64)
+
+
+def _resampled(table: Array, random: np.random.Generator, draws: int) -> Array:
+    """Means (draws, columns) of as many rows of the table as it has, drawn with replacement."""
+    size = len(table)
+    step, blocks = max(1, _BLOCK // size), list[Array]()
+    for start in range(0, draws, step):
+        some = min(draws - start, step)
+        picks = random.integers(size, size=(some, size)) + size * np.arange(some)[:, None]
+        counts = np.bincount(picks.ravel(), minlength=some * size).reshape(some, size)
+        blocks.append(counts @ table / size)
+    return np.concatenate(blocks)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -7,7 +7,7 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from rsft import layout
+from rsft.analysis.asymmetry import Point
 from rsft.analysis.claims import Answer
+from rsft.analysis.effects import Effect
+from rsft.analysis.references import References
 from rsft.analysis.trajectory import Trajectory
-from rsft.report.conclusions import claim_rows, verdict_rows
+from rsft.report.claim_figures import claim_figures
+from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows
+from rsft.report.drawing import Drawing
+from rsft.report.exports import tables
 from rsft.report.figures import (
     heldout_figures,
     length_figure,
@@ -27,9 +33,12 @@ from rsft.report.figures import (
     score_figures,
     truncation_figure,
 )
-from rsft.report.panels import Drawing
+from rsft.report.forest import effect_figures
+from rsft.report.heatmap import gain_map
 from rsft.report.results import Results, read_cells, tidy
-from rsft.report.tables import full_table, markdown, pivot
+from rsft.report.scaling import scaling_figure
+from rsft.report.tables import full_table, pivot
+from rsft.report.tradeoff import asymmetry_figure
 from rsft.storage import Storage
 
 INDEX = f"{layout.REPORT}/index.html"
@@ -64,37 +73,92 @@ class ReportFacts:
     """To the claims of the sweep's page."""
     trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
     """By trial id and benchmark."""
+    effects: Sequence[Effect] = ()
+    """Of the axes."""
+    asymmetry: Sequence[Point] = ()
+    """Checkpoints that were asked reasoning and safety."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Number of weights by base, where they are known."""
+    references: References = field(default_factory=dict)
+    """Published scores of trials."""
+    published: Mapping[str, float] = field(default_factory=dict)
+    """Published difference by name of the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All drawings, by section of the page."""
+
+    claims: Mapping[str, Drawing]
+    """By name of the claim."""
+    scores: Sequence[Drawing]
+    gains: Drawing | None
+    effects: Sequence[Drawing]
+    scaling: Drawing | None
+    runs: Sequence[Drawing]
+    """Truncation, length, loss."""
+    asymmetry: Drawing | None
+
+    def __iter__(self) -> Iterator[Drawing]:
+        every = [*self.scores, self.gains, *self.effects, self.scaling, *self.runs, self.asymmetry]
+        return (drawing for drawing in (*self.claims.values(), *every) if drawing is not None)
+
+
+def draw(results: Results, facts: ReportFacts) -> Figures:
+    """All that facts have something for."""
+    runs = [truncation_figure(results), length_figure(results), loss_figure(results, facts.training)]
+    return Figures(
+        claims=claim_figures(results, facts.answers, facts.published, facts.references, facts.trajectories),
+        scores=score_figures(results, facts.references),
+        gains=gain_map(results, facts.trajectories),
+        effects=effect_figures(facts.effects),
+        scaling=scaling_figure(results, facts.parameters),
+        runs=[one for one in (*runs, *heldout_figures(results, facts.training)) if one is not None],
+        asymmetry=asymmetry_figure(results, facts.asymmetry),
+    )
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
     """Writes index.html, its figures and its tables below `report/` and returns the page's path.
 
-    The page goes last. Figures of an earlier report that this one does not have are removed.
+    The page goes last. Figures and tables of an earlier report that this one does not have are removed.
 
     Raises:
         DataError: the table of cells has rows but lacks columns.
         OSError: the storage cannot be written.
     """
     results = read_cells(facts.cells)
-    scores = score_figures(results)
-    training = loss_figure(results, facts.training)
-    heldout = heldout_figures(results, facts.training)
-    drawings = [*scores, truncation_figure(results), length_figure(results), training, *heldout]
-    drawn = {drawing.file: drawing for drawing in drawings if drawing}
-    page = render(facts, results, scores, list(drawn.values())[len(scores) :])
+    figures = draw(results, facts)
+    page = render(facts, results, figures)
 
+    kept = {name for drawing in figures for name in (drawing.file, drawing.pdf_file)}
     for old in storage.names(FIGURES):
-        if old.endswith(".svg") and old not in drawn:
+        if old.endswith((".svg", ".pdf")) and old not in kept:
             storage.delete(f"{FIGURES}/{old}")
-    for file, drawing in drawn.items():
-        storage.write_text(f"{FIGURES}/{file}", drawing.svg)
-    storage.write_text(f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n"))
-    storage.write_text(f"{TABLES}/cells.md", markdown(pivot(results)))
+    for drawing in figures:
+        storage.write_text(f"{FIGURES}/{drawing.file}", drawing.svg)
+        storage.write_bytes(f"{FIGURES}/{drawing.pdf_file}", drawing.pdf)
+    files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
+    for table in tables(
+        results,
+        pivot(results),
+        answers=facts.answers,
+        published=facts.published,
+        trajectories=facts.trajectories,
+        effects=facts.effects,
+        points=facts.asymmetry,
+    ):
+        files |= dict(table.files())
+    for old in storage.names(TABLES):
+        if old.endswith((".csv", ".md", ".tex")) and old not in files:
+            storage.delete(f"{TABLES}/{old}")
+    for name, text in files.items():
+        storage.write_text(f"{TABLES}/{name}", text)
     storage.write_text(INDEX, page)
     return storage.path(INDEX)
 
 
-def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]) -> str:
+def render(facts: ReportFacts, results: Results, figures: Figures) -> str:
     """The page as HTML; every text that comes from data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -118,8 +182,8 @@ def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], othe
         compared=compared,
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
-        scores=scores,
-        others=others,
+        figures=figures,
+        effects=effect_rows(facts.effects),
         failures=facts.status.get("failures") or [],
         failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
         certificates=[certificate(name, m) for name, m in sorted(facts.certificates.items())],

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from rsft import layout
+from rsft.analysis.asymmetry import asymmetry
+from rsft.analysis.references import claimed, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.conclusions import answers, together, trajectories
+from rsft.sweep.effects import HARMLESS, axis_effects, dimension
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
@@ -41,10 +45,20 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         more = [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
         found = "; ".join(said[:SHOWN_FLAGS] + more) or "none"
         certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
-    curves = trajectories(plan)
+    curves, rows = trajectories(plan), table.to_pylist()
+    answered, known = answers(plan, rows, curves), references(plan.trials)
+    literature = {
+        one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
+    }
+    harmless = [q.card.name for q in plan.questions if dimension(q.card) == HARMLESS]
     facts = ReportFacts(
-        answers=answers(plan, table.to_pylist(), curves),
+        answers=answered,
         trajectories=together(curves),
+        effects=axis_effects(plan),
+        asymmetry=asymmetry(rows, harmless=harmless[0] if harmless else None),
+        parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
+        references=known,
+        published={name: value for name, value in literature.items() if value is not None},
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
         status=status(plan),
@@ -68,6 +82,6 @@ def tell(plan: Plan, scored: list[ScoredCell], tracker: Tracker) -> dict[str, An
         finished = all(plan.cell_state(cell) == "done" for cell in plan.cells(trial))
         failed = state == "failed" or trial.id in open_cells
         tracker.finish_trial(trial.id, "failed" if failed else "done" if finished else "open")
-    if plan.storage.is_local:
-        tracker.report(plan.storage.path(layout.REPORT))
+    with TemporaryDirectory() as copy:  # of a report in a bucket; a tracker reads local files
+        tracker.report(plan.storage.local_folder(layout.REPORT, copy))
     return after

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rsft.analysis.bootstrap import benjamini_hochberg, holm
-from rsft.analysis.contrasts import bootstrap_interval, paired_difference, problem_means
+from rsft.analysis.paired import bootstrap_interval, paired_difference, problem_means
 from rsft.errors import DataError
 from rsft.records import Outcome, Score
 
