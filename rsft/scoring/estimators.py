@@ -74,6 +74,17 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     return found
 
 
+def raw_mean(scores: Sequence[Score]) -> list[Estimate]:
+    """`raw`: the mean of a judge's or a reward model's own numbers over what it was shown, value +- 1.96
+    clustered standard errors (nan with one problem). Empty when it was shown nothing."""
+    shown = [score for score in scores if score.where is not None and score.outcome != "error"]
+    if not shown:
+        return []
+    found = ratio(_by_problem(shown, lambda score: score.raw))
+    half = Z_95 * found.stderr
+    return [estimate_of("raw", found, (found.value - half, found.value + half), truncated_share(shown))]
+
+
 def passes(scores: Sequence[Score]) -> list[Estimate]:
     """`pass@k` for k = 2, 4, 8 ... up to the least number of samples that a problem has, errors aside.
 
