@@ -22,17 +22,19 @@ from rsft.scoring.estimators import ratio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """How much more accurate one checkpoint is than another, on the problems that both answered."""
+    """How much more accurate a second set of answers is than a first, on the problems that both answered."""
 
-    value: float
-    """Of the first minus the second, of means over problems of shares of correct samples."""
+    first: float
+    second: float
+    """Means over those problems of their shares of correct samples."""
+    change: Interval
+    """The second minus the first, with the 95 % bootstrap interval over problems."""
     stderr: float
-    low: float
-    """Of the 95 % bootstrap interval over problems."""
-    high: float
     p: float
     """Two-sided, of no difference, by the same bootstrap; correct it where several are looked at."""
     problems: int
+    differing: int
+    """Problems on which the two do not score the same."""
     left_out: int
     """Problems that only one of the two has a graded answer to."""
 
@@ -46,29 +48,43 @@ def problem_means(scores: Sequence[Score]) -> dict[str, float]:
     return {problem: sum(found) / len(found) for problem, found in outcomes.items()}
 
 
-def paired_difference(one: Sequence[Score], two: Sequence[Score], *, seed: int = 0) -> Difference:
-    """Compares two checkpoints on the same benchmark.
+def paired_difference(
+    first: Sequence[Score],
+    second: Sequence[Score],
+    *,
+    seed: int = 0,
+    draws: int = DRAWS,
+    level: float = LEVEL,
+) -> Difference:
+    """Compares two sets of answers to the same benchmark.
+
+    Args:
+        first: verdicts of one side; `error` counts as not answered.
+        second: those of the other side, on problems with the same ids.
+        seed: of the bootstrap.
+        draws: resamples.
+        level: of the interval.
 
     Raises:
         DataError: fewer than two problems that both answered.
     """
-    first, second = problem_means(one), problem_means(two)
-    shared = sorted(first.keys() & second.keys())
+    one, two = problem_means(first), problem_means(second)
+    shared = sorted(one.keys() & two.keys())
     if len(shared) < 2:
         raise DataError(
             f"a paired difference needs two problems that both answered; there are {len(shared)}."
         )
-    rows = np.array([[second[name] for name in shared], [first[name] for name in shared]])
-    boot, weights = Bootstrap(rows, seed=seed), np.array([[-1.0, 1.0]])
-    interval = boot.intervals(weights)[0]
+    rows = np.array([[side[name] for name in shared] for side in (one, two)])
+    boot, weights = Bootstrap(rows, seed=seed, draws=draws), np.array([[-1.0, 1.0]])
     return Difference(
-        value=interval.value,
+        first=float(rows[0].mean()),
+        second=float(rows[1].mean()),
+        change=boot.intervals(weights, level)[0],
         stderr=ratio([[float(value)] for value in rows[1] - rows[0]]).stderr,
-        low=interval.low,
-        high=interval.high,
         p=min(boot.p_some_above(weights), boot.p_some_above(-weights)),
         problems=len(shared),
-        left_out=len(first.keys() ^ second.keys()),
+        differing=int((rows[0] != rows[1]).sum()),
+        left_out=len(one.keys() ^ two.keys()),
     )
 
 
