@@ -134,10 +134,10 @@ def accuracy_at(scores: Sequence[Score], budgets: Sequence[int]) -> list[Estimat
 
 
 def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, float, float]:
-    """The smallest value that `share` of all values do not exceed, and its 95 % interval.
+    """The smallest value that `share` of all values do not exceed, and its 95 % interval (nan: one problem).
 
-    Woodruff (1952, JASA 47:635): the interval of the share below the value, here `wilson` with the
-    standard error clustered by problem, is read off the same distribution function.
+    Woodruff (1952, JASA 47:635): the values at `share` +- 1.96 standard errors of the share below the
+    true quantile, clustered by problem.
 
     Args:
         clusters: per problem its values, one or more.
@@ -157,9 +157,8 @@ def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, 
 
     value = at(share)
     below = ratio([[float(each <= value) for each in cluster] for cluster in clusters])
-    # The variance is that of being below the true quantile, so p is the share itself.
-    low, high = wilson(replace(below, value=share))
-    return value, at(low), at(high)
+    half = Z_95 * below.stderr
+    return (value, math.nan, math.nan) if math.isnan(half) else (value, at(share - half), at(share + half))
 
 
 def quantile_estimate(
@@ -167,8 +166,6 @@ def quantile_estimate(
 ) -> Estimate:
     """`quantile` as an estimate; its error is its interval's width over 2 x 1.96, nan with one problem."""
     value, low, high = quantile(clusters, share)
-    if len(clusters) == 1:
-        low = high = math.nan
     samples = sum(map(len, clusters))
     return Estimate(
         metric=metric,
