@@ -64,6 +64,8 @@ class ReportFacts:
     """To the claims of the sweep's page."""
     trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
     """By trial id and benchmark."""
+    browsed: int = 0
+    """Trials whose answers samples.html, beside the page, has."""
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
@@ -110,6 +112,7 @@ def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], othe
     return environment.get_template(TEMPLATE).render(
         name=str(spec.get("name") or "sweep"),
         headline=headline(facts.status),
+        browsed=facts.browsed,
         mood=_mood(facts.status),
         claims=claim_rows(facts.answers),
         verdicts=verdict_rows(results, facts.trajectories),
