@@ -181,8 +181,8 @@ def cell_rows(
         row = rows[at]
         if row is not None:
             thinking, rest = apart(answers[slots[at]][1].text)
-            rest = shortened(rest, int(LONGEST * room / 2))
-            thinking = shortened(thinking, int(LONGEST * room) - len(literal(rest)))
+            rest = shortened(rest, int(LONGEST * room))
+            thinking = shortened(thinking, max(PROBLEM_BYTES, int(LONGEST * room) - len(literal(rest))))
             texts = {"thinking": thinking, "text": rest}
             if (size := len(literal(texts))) <= left:
                 row.update(texts)

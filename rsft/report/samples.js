@@ -1,6 +1,6 @@
 "use strict";
 // What is shown lies in scripts beside this page, each a call of rsftSamples: on a file:// page fetch() is
-// refused, and <script src> is not. All text comes in through textContent and option labels, never as HTML.
+// refused, and script tags are not. All text comes in through textContent and option labels, never as HTML.
 
 const KINDS = { c: "correct", w: "wrong", n: "no answer", t: "truncated", e: "error", "-": "none" };
 const WHY = {

@@ -195,7 +195,7 @@ def markdown(grid: Grid) -> str:
     for axes, cells in grid.rows:
         place = [axes.base, axes.variant, axes.length, str(axes.seed)]
         lines.append([*place, *map(_markdown_cell, cells)])
-    table = "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
+    table = "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
     return (
         "Score in per cent ± one standard error, untrained base → last evaluated step. ▲ ▼: "
         f"changed by more than two combined standard errors.\n\n{table}\n"
@@ -211,7 +211,7 @@ def _markdown_cell(cell: GridCell | None) -> str:
     return f"{cell.base} → {cell.final}{change}{notes}"
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Text that neither breaks a Markdown table nor turns into HTML where it is rendered."""
     flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
     return flat.replace("|", "\\|")
