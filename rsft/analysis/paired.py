@@ -23,6 +23,8 @@ class Difference:
     p: float
     """Two-sided, of no difference; in (0, 1]."""
     problems: int
+    differing: int
+    """Problems on which the two do not score the same."""
 
 
 def paired_difference(
@@ -54,4 +56,5 @@ def paired_difference(
         change=boot.intervals(up, level)[0],
         p=min(boot.p_some_above(up), boot.p_some_above(down)),
         problems=scores.shape[1],
+        differing=int((scores[0] != scores[1]).sum()),
     )

@@ -90,10 +90,12 @@ class Comparison:
     @property
     def summary(self) -> str:
         """One sentence."""
+        same = sum(not row.difference.differing for row in self.rows)
         cells = f"{len(self.rows):,} shared cell{'' if len(self.rows) == 1 else 's'}"
         return (
             f"Of {cells}, B is higher than A in {self.count('higher'):,}, lower in {self.count('lower'):,}; "
-            f"in {self.count('not shown'):,} no difference is shown"
+            f"in {self.count('not shown'):,} no difference is shown, and {same:,} of these score the same on "
+            "every problem"
         )
 
 
@@ -114,7 +116,7 @@ def as_csv(found: Comparison) -> str:
     fields = ("base", "data", "length", "seed", "recipe", "step", "benchmark", "dimension")
     more = ("trial_a", "trial_b", "score_a", "score_b", "difference", "ci_low", "ci_high", "p", "p_holm")
     table = csv.writer(out, lineterminator="\n")
-    table.writerow((*fields, *more, "problems", "answers_a", "answers_b", "b_is", "note"))
+    table.writerow((*fields, *more, "problems", "differing", "answers_a", "answers_b", "b_is", "note"))
     for number, (row, p) in enumerate(zip(found.rows, found.adjusted, strict=True)):
         one = row.difference
         numbers = (one.first, one.second, one.change.value, one.change.low, one.change.high, one.p, p)
@@ -124,6 +126,7 @@ def as_csv(found: Comparison) -> str:
                 *row.trials,
                 *(f"{value:.6g}" for value in numbers),
                 one.problems,
+                one.differing,
                 *row.answers,
                 found.way(number),
                 row.note,
