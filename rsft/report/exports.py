@@ -63,8 +63,8 @@ class Table:
     def markdown(self) -> str:
         """No text breaks the table, or turns into HTML where it is rendered."""
         lines = [self.head, ["---"] * len(self.head), *self.rows]
-        table = "\n".join(f"| {' | '.join(map(_markdown, line))} |" for line in lines)
-        return f"{_markdown(self.about)}\n\n{table}\n"
+        table = "\n".join(f"| {' | '.join(map(plain, line))} |" for line in lines)
+        return f"{plain(self.about)}\n\n{table}\n"
 
     @property
     def latex(self) -> str:
@@ -85,7 +85,8 @@ class Table:
         )
 
 
-def _markdown(text: str) -> str:
+def plain(text: str) -> str:
+    """Text that neither breaks a Markdown table nor turns into HTML where it is rendered."""
     return " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
 
 

@@ -83,6 +83,8 @@ class ReportFacts:
     """Published scores of trials."""
     published: Mapping[str, float] = field(default_factory=dict)
     """Published difference by name of the claim."""
+    browsed: int = 0
+    """Trials whose answers samples.html, beside the page, has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ def render(facts: ReportFacts, results: Results, figures: Figures) -> str:
     return environment.get_template(TEMPLATE).render(
         name=str(spec.get("name") or "sweep"),
         headline=headline(facts.status),
+        browsed=facts.browsed,
         mood=_mood(facts.status),
         claims=claim_rows(facts.answers),
         verdicts=verdict_rows(results, facts.trajectories),

@@ -15,6 +15,7 @@ from rsft.sweep.effects import HARMLESS, axis_effects, dimension
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
+from rsft.sweep.samples import write_samples
 from rsft.tracking.tracker import Tracker
 
 SHOWN_FLAGS = 50
@@ -28,8 +29,9 @@ def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
     return tell(plan, scored, tracker)
 
 
-def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
-    """Writes tables/cells.parquet and report/; returns the place of the page."""
+def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str = "") -> str:
+    """Writes tables/cells.parquet and report/; returns the place of the page. `samples` is `write_samples`'
+    `first`."""
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
     certificates: dict[str, dict[str, Any]] = {}
@@ -64,6 +66,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         status=status(plan),
         training=training,
         certificates=certificates,
+        browsed=write_samples(plan, samples),
     )
     return write_report(plan.storage, facts)
 
