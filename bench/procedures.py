@@ -2,10 +2,11 @@
 
     python bench/procedures.py [--show]
 
-Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alikes included: the first batch before
-the patterns, the later one after them, in the looser style of long traces. A hash of the line cuts either in two
-halves: patterns were changed on the `tune` halves alone. `held-out, later` is the measurement; the first batch was
-known while the patterns were written. `--show` prints the lines of `tune` that are misjudged, no others.
+Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alikes included. The `first` batch
+is older than the patterns, the `later` one came after their first version; a hash of the line cuts either in
+two halves, and patterns were changed on the `tune` halves. The `last` batch was written when the patterns were
+done, and none was changed for it: it is the measurement, the others flatter. `--show` prints the misjudged
+lines of `tune`.
 """
 
 from __future__ import annotations
@@ -23,13 +24,15 @@ from rsft.scoring.agreement import wilson
 
 LINES = Path(__file__).resolve().parent.parent / "tests" / "procedure_lines.tsv"
 
-PARTS = ("tune", "held-out, first", "held-out, later")
+PARTS = ("tune", "held-out, first", "held-out, later", "last")
 
 Line = tuple[str, frozenset[str]]
 
 
 def part_of(batch: str, line: str) -> str:
     """One of PARTS, by batch and a hash of the line."""
+    if batch == "last":
+        return batch
     held_out = hashlib.sha256(line.encode()).digest()[0] % 2
     return f"held-out, {batch}" if held_out else "tune"
 
@@ -63,7 +66,10 @@ def main() -> None:
             truth = one.true_positive + one.false_negative
             shares = [
                 f"{share:.2f} ({low:.2f}..{high:.2f})"
-                for share, (low, high) in ((one.precision, wilson(hits, tries)), (one.recall, wilson(hits, truth)))
+                for share, (low, high) in (
+                    (one.precision, wilson(hits, tries)),
+                    (one.recall, wilson(hits, truth)),
+                )
             ]
             table.add_row(f"{part} ({len(lines)})", name, str(truth), str(tries), *shares, f"{one.kappa:.2f}")
         if show and part == "tune":
@@ -72,7 +78,9 @@ def main() -> None:
                     print(f"{sorted(ours)}, labelled {sorted(labels)}: {line}")
     Console(width=118).print(table)
     for characters in (20_000, 200_000, 2_000_000):
-        text = "".join(f"Wait, {i} is off. To get {i}, I need a {i}, so {i} * 2.\n" for i in range(characters // 55))
+        text = "".join(
+            f"Wait, {i} is off. To get {i}, I need a {i}, so {i} * 2.\n" for i in range(characters // 55)
+        )
         begun = time.perf_counter()
         procedures_in.cache_clear()
         read(text)

@@ -1,12 +1,13 @@
 r"""Equations that a trace states, such as `3 * 4 + 2 = 14`, and whether they are true. Exact, no eval.
 
-Read are numbers, + - * / ^, brackets, per cent, and LaTeX's \times, \cdot, \div and \frac of two numbers. What
-holds a variable, a unit between numbers, a modulus, another base or a question mark is left alone: a formula that
-cannot be judged is not counted. A number with decimals may be rounded or cut at its last digit.
+Read are numbers, + - * / ^, brackets, per cent, and LaTeX's \times, \cdot, \div and \frac of two numbers.
+What holds a variable, a unit between numbers, a modulus, another base or a question mark is left alone: a
+formula that cannot be judged is not counted. A number with decimals may be rounded or cut at its last digit.
 """
 
 from __future__ import annotations
 
+import itertools
 import operator
 import re
 from collections.abc import Iterator
@@ -18,8 +19,15 @@ LONGEST_RUN = 64
 _LARGEST_BITS = 256
 
 _FRACTION = re.compile(r"\\[dt]?frac\{(\d{1,12})\}\{(\d{1,12})\}")
-_LATEX = (("\\times", " * "), ("\\cdot", " * "), ("\\div", " / "), ("\\left", ""), ("\\right", ""), ("\\,", ""))
-_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "∗": "*", "[": "(", "]": ")"})  # noqa: RUF001
+_LATEX = (
+    ("\\times", " * "),
+    ("\\cdot", " * "),
+    ("\\div", " / "),
+    ("\\left", ""),
+    ("\\right", ""),
+    ("\\,", ""),
+)
+_SIGNS = str.maketrans({"×": "*", "·": "*", "÷": "/", "−": "-", "–": "-", "∗": "*", "[": "(", "]": ")"})
 _TOKEN = re.compile(
     r"(?P<number>(?:\d{1,3}(?:,\d{3}){1,5}(?![\d,])|\d{1,15}(?!\d))(?:\.\d{1,12}(?!\d))?(?![\w\\]|\.\d)%?"
     r"|\.\d{1,12}(?!\d)(?!\w))"
@@ -48,7 +56,7 @@ class Equation:
     @property
     def numbers(self) -> tuple[Fraction, ...]:
         """The numbers of the left side, in order."""
-        return tuple(Fraction(token) for token in self.left if token[0].isdigit() or token[0] == ".")
+        return tuple(_number(token) for token in self.left if token[0].isdigit() or token[0] == ".")
 
 
 def equations(text: str) -> Iterator[Equation]:
@@ -72,8 +80,7 @@ def value_of(tokens: tuple[str, ...] | list[str]) -> Fraction | None:
         if token[0].isdigit() or token[0] == ".":
             if not operand:
                 return None
-            number = Fraction(token.removesuffix("%")) / (100 if token.endswith("%") else 1)
-            numbers.append(number)
+            numbers.append(_number(token))
             operand = False
         elif token == "(":
             if not operand:
@@ -102,6 +109,12 @@ def value_of(tokens: tuple[str, ...] | list[str]) -> Fraction | None:
         if signs[-1] == "(" or not _apply(numbers, signs.pop()):
             return None
     return numbers[0] if len(numbers) == 1 and not operand else None
+
+
+def _number(token: str) -> Fraction:
+    if token.isdigit():
+        return Fraction(int(token))
+    return Fraction(token.removesuffix("%")) / (100 if token.endswith("%") else 1)
 
 
 def _plain(text: str) -> str:
@@ -144,7 +157,9 @@ def _opens_alone(text: str, start: int) -> bool:
 
 def _ends_alone(text: str, end: int) -> bool:
     after = text[end : end + 2]
-    return not (after[:1].isalnum() or after[:1] in ("\\", "_", "{", "!", "√", "|", "^") or after[:2] in ("°",))
+    return not (
+        after[:1].isalnum() or after[:1] in ("\\", "_", "{", "!", "√", "|", "^") or after[:2] in ("°",)
+    )
 
 
 def _chain(start: int, run: list[str], opens: bool, ends: bool) -> Iterator[Equation]:
@@ -162,7 +177,7 @@ def _chain(start: int, run: list[str], opens: bool, ends: bool) -> Iterator[Equa
         sides[-1] = []
     if not opens:
         sides[0] = []
-    for left, right in zip(sides, sides[1:], strict=False):
+    for left, right in itertools.pairwise(sides):
         if len(left) < 2 and len(right) < 2:
             continue
         right = _balanced(right) if right is sides[-1] else right

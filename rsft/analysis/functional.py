@@ -1,8 +1,8 @@
 """What a trace's procedures were worth, found in the trace itself: did a check check, was a dead end one.
 
-A check that computes is one with an equation in its own sentence or the next. A branch of countdown is what is
-left on the table after the stated steps; where the trace gives it up, a search over what is left says whether
-the target could still be reached from there.
+A check that computes is one with an equation in its own sentence or the next. A branch of countdown is what
+is left on the table after the stated steps; where the trace gives it up, a search over what is left says
+whether the target could still be reached from there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Many regular expressions over one sentence, of which few are tried: those whose needed words occur.
 
-What a match needs is read off the expression's own parse tree: any text that matches `plug (?:it|them) back` holds
-"plug " and " back", so the expression is tried where the longer one occurs. That is exact, and some ten times faster.
+What a match needs is read off the expression's own parse tree: any text that matches `plug (?:it|them) back`
+holds "plug " and " back", so the expression is tried only where one of them occurs. That changes no verdict.
 """
 
 from __future__ import annotations

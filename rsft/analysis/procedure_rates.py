@@ -1,7 +1,7 @@
 """Rates of procedures over the responses of a cell, and their link to being right, within problems.
 
-A rate is a ratio of sums: sentences that hold a procedure per 1,000 thinking tokens of all responses together, so
-that a response of five tokens counts as little as it is. Errors are clustered by problem.
+A rate is a ratio of sums: sentences that hold a procedure per 1,000 thinking tokens of all responses
+together, so that a response of five tokens counts as little as it is. Errors are clustered by problem.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,13 +24,14 @@ from rsft.scoring.estimators import Z_95, Ratio, wilson
 
 THINKING_TOKENS = "thinking_tokens"
 LINKED = (*PROCEDURES, THINKING_TOKENS)
-"""Measures whose link to being right is looked at; the length beside the procedures, as what may explain it."""
+"""Measures whose link to being right is looked at; length is among them, as what may explain the others."""
 LINK = "link: "
 """Opens the name of a difference of a measure between right and wrong answers."""
 SHARES = ("repetition", "loops", "equations_true", "checks_computed", "checks_true", "dead_ends")
 MEASURES = (*PROCEDURES, THINKING_TOKENS, *SHARES)
-"""Of a cell. `loops`: share of responses whose thinking ends in one; `checks_computed` and `checks_true`: of the
-sentences that verify; `equations_true`: of the stated equations; `dead_ends`: of the branches given up (countdown)."""
+"""Of a cell. `loops`: share of responses whose thinking ends in one; `equations_true`: of the stated
+equations; `checks_computed` and `checks_true`: of the sentences that verify; `dead_ends`: of the branches
+that were given up (countdown)."""
 
 _READERS = (
     *("procedures.py", "procedure_patterns.py", "pattern_index.py", "procedure_rates.py"),
@@ -96,25 +97,27 @@ def read_trace(answer: Generation, outcome: Outcome, game: Countdown | None = No
 def measures(traces: Sequence[Trace]) -> list[Measure]:
     """Of one cell, in the order of MEASURES; one without anything behind it is left out."""
 
-    def ratio(measure: str, part: Callable[[Trace], float], whole: Callable[[Trace], float]) -> Measure | None:
-        return _ratio(measure, [(trace.problem, part(trace), whole(trace)) for trace in traces])
+    def ratio(measure: str, parts: Iterable[tuple[float, float]]) -> Measure | None:
+        own = zip(traces, parts, strict=True)
+        return _ratio(measure, [(trace.problem, part, whole) for trace, (part, whole) in own])
 
+    worths = [trace.worth for trace in traces]
     found = [
-        *(ratio(name, lambda t, n=name: 1000 * t.procedures.get(n, 0), lambda t: t.tokens) for name in PROCEDURES),  # type: ignore[misc]
-        ratio(THINKING_TOKENS, lambda t: t.tokens, lambda t: 1),
-        ratio("repetition", lambda t: t.repetition, lambda t: 1),
-        ratio("loops", lambda t: t.looped, lambda t: 1),
-        ratio("equations_true", lambda t: t.worth.equations_true, lambda t: t.worth.equations),
-        ratio("checks_computed", lambda t: t.worth.checks_computed, lambda t: t.worth.checks),
-        ratio("checks_true", lambda t: t.worth.checks_true, lambda t: t.worth.checks),
-        ratio("dead_ends", lambda t: t.worth.dead_ends, lambda t: t.worth.branches_left),
+        *(ratio(name, [(1000 * t.procedures.get(name, 0), t.tokens) for t in traces]) for name in PROCEDURES),
+        ratio(THINKING_TOKENS, [(t.tokens, 1) for t in traces]),
+        ratio("repetition", [(t.repetition, 1) for t in traces]),
+        ratio("loops", [(t.looped, 1) for t in traces]),
+        ratio("equations_true", [(w.equations_true, w.equations) for w in worths]),
+        ratio("checks_computed", [(w.checks_computed, w.checks) for w in worths]),
+        ratio("checks_true", [(w.checks_true, w.checks) for w in worths]),
+        ratio("dead_ends", [(w.dead_ends, w.branches_left) for w in worths]),
     ]
     return [measure for measure in found if measure is not None]
 
 
 def differences(traces: Iterable[Trace]) -> dict[str, dict[str, float]]:
-    """Per problem with both correct and wrong responses, each linked measure of the correct ones minus that of
-    the wrong ones. Cut and unread answers are left out: that they are long is no property of being wrong."""
+    """Per problem with both correct and wrong responses, each linked measure of the correct ones minus that
+    of the wrong ones. Cut and unread answers are left out: a cut one is long because it was cut."""
     sides: dict[str, dict[str, list[Trace]]] = defaultdict(lambda: defaultdict(list))
     for trace in traces:
         if trace.outcome in ("correct", "wrong") and trace.tokens > 0:
@@ -130,7 +133,7 @@ def link(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Measure]:
     """The mean difference of each linked measure over problems, with an interval over resampled problems.
 
     Args:
-        found: per problem its `differences`, one of each cell that has any; empty or one problem gives nothing.
+        found: per problem its `differences`, one of each cell that has any; one problem alone gives nothing.
     """
     if len(found) < 2:
         return []

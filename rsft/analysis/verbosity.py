@@ -1,4 +1,4 @@
-"""Surface verbosity of a trace, apart from what it does: repetition and loops. Linear in the text's length."""
+"""Surface verbosity of a trace, apart from what it does: repetition and loops. Linear in the text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Loop:
 
 
 def repetition(text: str, gram: int = GRAM) -> float:
-    """Share of n-grams of words that occurred before in the text, 0 to 1; 0 for a text too short to have two."""
+    """Share of n-grams of words that occurred before in the text, 0 to 1; 0 where there are not two."""
     words = _WORD.findall(text)
     count = len(words) - gram + 1
     if count < 2:
@@ -38,8 +38,8 @@ def repetition(text: str, gram: int = GRAM) -> float:
 def loop(text: str) -> Loop | None:
     """The longest tail that consists of one piece again and again; None when there is none.
 
-    The tail is read backwards: the prefix function (Knuth, Morris and Pratt 1977, SIAM J. Comput. 6:323) gives
-    the shortest period of every beginning. The last word is left out, since a cut answer may end within it.
+    The tail is read backwards: the prefix function (Knuth, Morris and Pratt 1977, SIAM J. Comput. 6:323)
+    gives the shortest period of every beginning. The last word is left out: a cut answer may end within it.
     """
     found = list(_WORD.finditer(text))[:-1][::-1]
     names: dict[str, int] = {}

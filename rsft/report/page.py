@@ -28,6 +28,7 @@ from rsft.report.figures import (
     truncation_figure,
 )
 from rsft.report.panels import Drawing
+from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import Results, read_cells, tidy
 from rsft.report.tables import full_table, markdown, pivot
 from rsft.storage import Storage
@@ -64,6 +65,8 @@ class ReportFacts:
     """To the claims of the sweep's page."""
     trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
     """By trial id and benchmark."""
+    procedures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The tidy table of `rsft.sweep.procedures`."""
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
@@ -79,9 +82,11 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     scores = score_figures(results)
     training = loss_figure(results, facts.training)
     heldout = heldout_figures(results, facts.training)
+    traces = procedure_section(results, facts.procedures)
     drawings = [*scores, truncation_figure(results), length_figure(results), training, *heldout]
     drawn = {drawing.file: drawing for drawing in drawings if drawing}
-    page = render(facts, results, scores, list(drawn.values())[len(scores) :])
+    page = render(facts, results, scores, list(drawn.values())[len(scores) :], traces)
+    drawn |= {drawing.file: drawing for drawing in traces.figures}
 
     for old in storage.names(FIGURES):
         if old.endswith(".svg") and old not in drawn:
@@ -89,12 +94,21 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     for file, drawing in drawn.items():
         storage.write_text(f"{FIGURES}/{file}", drawing.svg)
     storage.write_text(f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n"))
+    if not facts.procedures.empty:
+        traced = facts.procedures.to_csv(index=False, lineterminator="\n")
+        storage.write_text(f"{TABLES}/procedures.csv", traced)
     storage.write_text(f"{TABLES}/cells.md", markdown(pivot(results)))
     storage.write_text(INDEX, page)
     return storage.path(INDEX)
 
 
-def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]) -> str:
+def render(
+    facts: ReportFacts,
+    results: Results,
+    scores: Sequence[Drawing],
+    others: Sequence[Drawing],
+    traces: ProcedureSection,
+) -> str:
     """The page as HTML; every text that comes from data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -120,6 +134,7 @@ def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], othe
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
         scores=scores,
         others=others,
+        traces=traces,
         failures=facts.status.get("failures") or [],
         failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
         certificates=[certificate(name, m) for name, m in sorted(facts.certificates.items())],

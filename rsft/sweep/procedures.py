@@ -1,4 +1,4 @@
-"""Procedures in the traces of a storage: each done cell is read once, and what was found is kept beside it."""
+"""Procedures in the traces of a storage: each done cell is read once, what was found lies beside it."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SCHEMA = pa.schema(
         *((name, pa.int64()) for name in ("problems", "responses")),
     ]
 )
-"""One row per trial, step, benchmark and measure. Rows without a step are links of a trial over all its steps,
-per dimension where they have no benchmark either."""
+"""One row per trial, step, benchmark and measure. Rows without a step are links of a trial over all its
+steps, per dimension where they have no benchmark either."""
 
 Games = Mapping[str, Countdown]
 """Countdown problems by id; empty for any other benchmark."""
@@ -80,13 +80,13 @@ def _rows(plan: Plan, trial: Trial, mark: str, games: dict[str, Games]) -> Itera
         for problem, one in found["differences"].items():
             linked[dimension, name][problem].append(one)
             linked[dimension, None][f"{name} {problem}"].append(one)
-    for (dimension, benchmark), by_problem in linked.items():
-        where = {"step": None, "benchmark": benchmark, "dimension": dimension}
-        yield from (axes | where | asdict(measure) for measure in link(by_problem))
+    for (of, benchmark), by_problem in linked.items():
+        over = {"step": None, "benchmark": benchmark, "dimension": of}
+        yield from (axes | over | asdict(measure) for measure in link(by_problem))
 
 
 def _known(plan: Plan, cell: Cell, mark: str, games: dict[str, Games]) -> dict[str, Any] | None:
-    """Measures and differences of a cell, read anew where its answers, verdicts or our patterns are others."""
+    """Measures and differences of a cell, read anew where its answers, verdicts or the patterns changed."""
     marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     if marker is None or not cell.question.answered_by(marker):
         return None
@@ -136,7 +136,4 @@ def countdown_games(storage: Storage, question: Question) -> Games:
         row["id"]: row["metadata"]["entry"]["metadata"]
         for row in storage.read_lines(layout.problems(question.key))
     }
-    return {
-        problem: Countdown(tuple(fact["numbers"]), fact["target"])
-        for problem, fact in facts.items()
-    }
+    return {problem: Countdown(tuple(fact["numbers"]), fact["target"]) for problem, fact in facts.items()}

@@ -11,6 +11,7 @@ from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
+from rsft.sweep.procedures import procedures_table
 from rsft.tracking.tracker import Tracker
 
 SHOWN_FLAGS = 50
@@ -25,7 +26,7 @@ def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
 
 
 def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
-    """Writes tables/cells.parquet and report/; returns the place of the page."""
+    """Writes tables/cells.parquet, tables/procedures.parquet and report/; returns the place of the page."""
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
     certificates: dict[str, dict[str, Any]] = {}
@@ -50,6 +51,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         status=status(plan),
         training=training,
         certificates=certificates,
+        procedures=procedures_table(plan).to_pandas(),
     )
     return write_report(plan.storage, facts)
 
