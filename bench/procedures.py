@@ -4,9 +4,9 @@
 
 Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alikes included. The `first` batch
 is older than the patterns, the `later` one came after their first version; a hash of the line cuts either in
-two halves, and patterns were changed on the `tune` halves. The `last` batch was written when the patterns were
-done, and none was changed for it: it is the measurement, the others flatter. `--show` prints the misjudged
-lines of `tune`.
+two halves, and patterns were changed on the `tune` halves. The `last` batch was written when the patterns
+were done, and none was changed for it: it is the measurement, the others flatter. `--show` prints the
+misjudged lines of `tune`.
 """
 
 from __future__ import annotations

@@ -186,7 +186,7 @@ def _chain(start: int, run: list[str], opens: bool, ends: bool) -> Iterator[Equa
         if value is None or stated is None or not _operates(left, right):
             continue
         loose = _last_place(right) if len(right) <= 2 else Fraction(0)
-        yield Equation(start, tuple(left), value, stated, abs(value - stated) <= loose * Fraction(99, 100))
+        yield Equation(start, tuple(left), value, stated, _agree(value, stated, loose))
 
 
 def _balanced(side: list[str], *, opening: bool = False) -> list[str]:
@@ -199,6 +199,12 @@ def _balanced(side: list[str], *, opening: bool = False) -> list[str]:
 def _operates(*sides: list[str]) -> bool:
     """Whether a side holds an operation: `-5 = -5` states nothing."""
     return any(sum(token[0].isdigit() or token[0] == "." for token in side) > 1 for side in sides)
+
+
+def _agree(value: Fraction, stated: Fraction, unit: Fraction) -> bool:
+    """Equal, or stated with decimals whose last place, one `unit`, is rounded or cut."""
+    beyond = abs(value) - abs(stated)
+    return value == stated or (value * stated >= 0 and -unit / 2 <= beyond < unit)
 
 
 def _last_place(side: list[str]) -> Fraction:
