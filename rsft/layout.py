@@ -6,6 +6,7 @@ import re
 
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
+PROCEDURES = "tables/procedures.parquet"
 CHECKPOINT_MARKER = "checkpoint.json"
 ADAPTER = "adapter"
 """Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""
@@ -151,6 +152,11 @@ def generations(cell_folder: str) -> str:
 
 def scores(cell_folder: str) -> str:
     return f"{cell_folder}/scores.parquet"
+
+
+def procedures(cell_folder: str) -> str:
+    """What was counted in a cell's traces, with what read them."""
+    return f"{cell_folder}/procedures.json"
 
 
 def cell_marker(cell_folder: str) -> str:

@@ -35,6 +35,7 @@ from rsft.report.figures import (
 )
 from rsft.report.forest import effect_figures
 from rsft.report.heatmap import gain_map
+from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import Results, read_cells, tidy
 from rsft.report.scaling import scaling_figure
 from rsft.report.tables import full_table, pivot
@@ -83,6 +84,8 @@ class ReportFacts:
     """Published scores of trials."""
     published: Mapping[str, float] = field(default_factory=dict)
     """Published difference by name of the claim."""
+    procedures: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The tidy table of `rsft.sweep.procedures`."""
     browsed: int = 0
     """Trials whose answers samples.html, beside the page, has."""
 
@@ -100,13 +103,15 @@ class Figures:
     runs: Sequence[Drawing]
     """Truncation, length, loss."""
     asymmetry: Drawing | None
+    procedures: Sequence[Drawing]
 
     def __iter__(self) -> Iterator[Drawing]:
         every = [*self.scores, self.gains, *self.effects, self.scaling, *self.runs, self.asymmetry]
+        every += self.procedures
         return (drawing for drawing in (*self.claims.values(), *every) if drawing is not None)
 
 
-def draw(results: Results, facts: ReportFacts) -> Figures:
+def draw(results: Results, facts: ReportFacts, traces: ProcedureSection) -> Figures:
     """All that facts have something for."""
     runs = [truncation_figure(results), length_figure(results), loss_figure(results, facts.training)]
     return Figures(
@@ -117,6 +122,7 @@ def draw(results: Results, facts: ReportFacts) -> Figures:
         scaling=scaling_figure(results, facts.parameters),
         runs=[one for one in (*runs, *heldout_figures(results, facts.training)) if one is not None],
         asymmetry=asymmetry_figure(results, facts.asymmetry),
+        procedures=traces.figures,
     )
 
 
@@ -130,8 +136,9 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         OSError: the storage cannot be written.
     """
     results = read_cells(facts.cells)
-    figures = draw(results, facts)
-    page = render(facts, results, figures)
+    traces = procedure_section(results, facts.procedures)
+    figures = draw(results, facts, traces)
+    page = render(facts, results, figures, traces)
 
     kept = {name for drawing in figures for name in (drawing.file, drawing.pdf_file)}
     for old in storage.names(FIGURES):
@@ -141,6 +148,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         storage.write_text(f"{FIGURES}/{drawing.file}", drawing.svg)
         storage.write_bytes(f"{FIGURES}/{drawing.pdf_file}", drawing.pdf)
     files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
+    if not facts.procedures.empty:
+        files["procedures.csv"] = facts.procedures.to_csv(index=False, lineterminator="\n")
     for table in tables(
         results,
         pivot(results),
@@ -160,7 +169,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     return storage.path(INDEX)
 
 
-def render(facts: ReportFacts, results: Results, figures: Figures) -> str:
+def render(facts: ReportFacts, results: Results, figures: Figures, traces: ProcedureSection) -> str:
     """The page as HTML; every text that comes from data is escaped."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -186,6 +195,7 @@ def render(facts: ReportFacts, results: Results, figures: Figures) -> str:
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
         figures=figures,
+        traces=traces,
         effects=effect_rows(facts.effects),
         failures=facts.status.get("failures") or [],
         failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),

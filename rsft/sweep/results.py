@@ -15,6 +15,7 @@ from rsft.sweep.effects import HARMLESS, axis_effects, dimension
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.overlap import overlaps
 from rsft.sweep.plan import Plan, status
+from rsft.sweep.procedures import procedures_table
 from rsft.sweep.samples import write_samples
 from rsft.tracking.tracker import Tracker
 
@@ -30,8 +31,10 @@ def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
 
 
 def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str = "") -> str:
-    """Writes tables/cells.parquet and report/; returns the place of the page. `samples` is `write_samples`'
-    `first`."""
+    """Writes tables/cells.parquet, tables/procedures.parquet and report/; returns the place of the page.
+
+    `samples` is `write_samples`' `first`.
+    """
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
     certificates: dict[str, dict[str, Any]] = {}
@@ -66,6 +69,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
         status=status(plan),
         training=training,
         certificates=certificates,
+        procedures=procedures_table(plan).to_pandas(),
         browsed=write_samples(plan, samples),
     )
     return write_report(plan.storage, facts)
