@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,6 +21,7 @@ from test_house_in_one_breath import page, run
 from rsft import layout
 from rsft.records import Generation, Outcome, Problem, Score
 from rsft.report import browser
+from rsft.report.page import ReportFacts, write_report
 from rsft.storage import Storage
 from rsft.sweep import samples
 from rsft.sweep.plan import make_plan
@@ -187,6 +189,13 @@ def test_the_page_is_small_and_asks_for_nothing_but_its_neighbours(house: Storag
     assert len(text) < 50_000 and "http:" not in text and "https:" not in text
     assert "default-src 'none'" in text and "innerHTML" not in text and text.count("<script") == 1
     assert "house: single answers" in text
+
+
+def test_the_report_links_to_it_once_there_is_something_to_read(tmp_path: Path) -> None:
+    for browsed in (0, 3):
+        facts = ReportFacts(sweep={}, cells=pd.DataFrame(), status={}, browsed=browsed)
+        text = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
+        assert ('href="samples.html"' in text) == bool(browsed)
 
 
 def test_only_what_changed_is_written_anew(house: Storage) -> None:

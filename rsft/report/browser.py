@@ -71,9 +71,12 @@ def cell_file(family: str, step: int) -> str:
     return f"{family_folder(family)}/{layout.step_name(step)}.js"
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+
+
 def literal(value: Any) -> str:
     """A value as JavaScript: ASCII, without a character that HTML knows."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), allow_nan=False)
+    text = _ENCODER.encode(value)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
@@ -84,6 +87,8 @@ def script(file: str, value: Any) -> str:
 
 def shortened(text: str, room: int) -> str:
     """A text whose literal takes `room` bytes at most: beginning and end of it where it is longer."""
+    if 12 * len(text) + 2 <= room:  # two escapes for a character are the most
+        return text
     kept, keep = text, len(text)
     while keep and (size := len(literal(kept))) > room:
         keep = min(keep - 1, int(0.95 * keep * room / size))

@@ -153,8 +153,8 @@ function summarise() {
   const total = (each) => family.totals[family.steps.indexOf(Number(each))];
   const all = Object.values(total(step)).reduce((sum, count) => sum + count, 0);
   const kinds = Object.entries(total(step)).map(([kind, count]) => count.toLocaleString("en") + " " + kind.replace("_", " "));
-  let said = (shown.length ? many(shown.length, "answer") : "No answer") + " under these filters, of " +
-    family.slots.length.toLocaleString("en") + " that can be read here, of " + all.toLocaleString("en") +
+  let said = visible(named(trial())) + ": " + (shown.length ? many(shown.length, "answer") : "no answer") +
+    " under these filters, of " + family.slots.length.toLocaleString("en") + " that can be read here, of " + all.toLocaleString("en") +
     " given at step " + step + " (" + kinds.join(", ") + ").";
   if (against !== "") {
     const [i, j] = picked().map((each) => family.steps.indexOf(Number(each)));
