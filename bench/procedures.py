@@ -3,10 +3,10 @@
     python bench/procedures.py [--show]
 
 Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alikes included. The `first` batch
-is older than the patterns, the `later` one came after their first version; a hash of the line cuts either in
-two halves, and patterns were changed on the `tune` halves. The `last` batch was written when the patterns
-were done, and none was changed for it: it is the measurement, the others flatter. `--show` prints the
-misjudged lines of `tune`.
+is older than the patterns; `later` and `third` came after their first and second version. A hash of the line
+cuts the first two in halves; patterns were changed on the `tune` halves and on all of the third. The `last`
+batch was written when the patterns were done, and none was changed for it: it is the measurement, the others
+flatter. `--show` prints the misjudged lines of `tune`.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ Line = tuple[str, frozenset[str]]
 
 def part_of(batch: str, line: str) -> str:
     """One of PARTS, by batch and a hash of the line."""
-    if batch == "last":
-        return batch
+    if batch in ("third", "last"):
+        return "tune" if batch == "third" else batch
     held_out = hashlib.sha256(line.encode()).digest()[0] % 2
     return f"held-out, {batch}" if held_out else "tune"
 

@@ -34,8 +34,8 @@ equations; `checks_computed` and `checks_true`: of the sentences that verify; `d
 that were given up (countdown)."""
 
 _READERS = (
-    *("procedures.py", "procedure_patterns.py", "pattern_index.py", "procedure_rates.py"),
-    *("arithmetic.py", "functional.py", "verbosity.py"),
+    *("procedures.py", "procedure_patterns.py", "procedure_lookalikes.py", "pattern_index.py"),
+    *("procedure_rates.py", "arithmetic.py", "functional.py", "verbosity.py"),
 )
 
 

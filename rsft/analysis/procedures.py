@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from rsft.analysis.pattern_index import PatternIndex
-from rsft.analysis.procedure_patterns import LONGEST, LOOKALIKES, PATTERNS
+from rsft.analysis.procedure_lookalikes import LOOKALIKES
+from rsft.analysis.procedure_patterns import PATTERNS
 from rsft.scoring.agreement import Agreement
 
 PROCEDURES: tuple[str, ...] = tuple(PATTERNS)
 
 THINK_CLOSE = "</think>"
+LONGEST = 400
+"""Characters of a sentence; a longer one is cut into pieces, so that work grows with the text alone."""
 
 _END = re.compile(r"[.!?…]{1,8}[\"')*\]]{0,4}(?=\s)|\n")
 _ENUMERATION = re.compile(r"[\s*#>\-]{0,6}\d{1,2}\.\Z")
