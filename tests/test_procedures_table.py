@@ -153,9 +153,6 @@ def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     drawn = [file.name for file in (tmp_path / "report/figures").iterdir()]
     endings = sorted(name.rpartition(".")[2] for name in drawn if name.startswith("procedures-"))
     assert endings == ["pdf", "svg"]
-        "pdf",
-        "svg",
-    ]
 
 
 def test_without_traces_or_links_the_page_says_so(tmp_path: Path) -> None:
