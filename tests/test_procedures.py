@@ -227,6 +227,14 @@ def test_repetition_and_loops() -> None:
     assert loop("") is None and repetition("") == 0
 
 
+@pytest.mark.parametrize("end", ["\n" + "-" * 60, "\n" * 60, "." * 80, "\n|" + "---|" * 12, "\n" + "* " * 40])
+def test_rules_and_blank_lines_are_no_loop_and_hide_none(end: str) -> None:
+    distinct = " ".join(f"word{i}" for i in range(60))
+    assert loop(distinct + end) is None
+    looped = loop(f"{distinct}. " + "1 + 1 = 2, no. " * 10 + "\n\n")
+    assert looped is not None and looped.period == 8
+
+
 TRACE = """Numbers 4, 10, 5, target 46.
 Try 5 - 4 = 1, left 1, 10.
 10 / 1 = 10, no.

@@ -40,19 +40,22 @@ def loop(text: str) -> Loop | None:
 
     The tail is read backwards: the prefix function (Knuth, Morris and Pratt 1977, SIAM J. Comput. 6:323)
     gives the shortest period of every beginning. The last word is left out: a cut answer may end within it.
+    Blanks at the end are passed over, and a piece without a letter or digit is a rule (`----`), no loop.
     """
-    found = list(_WORD.finditer(text))[:-1][::-1]
+    found = list(_WORD.finditer(text.rstrip()))[:-1][::-1]
     names: dict[str, int] = {}
     words = [names.setdefault(match.group(), len(names)) for match in found]
     borders, border, longest = [0] * len(words), 0, 0
     period = 0
+    says = next((i for i, match in enumerate(found) if match.group()[0].isalnum()), len(found))
     for i in range(1, len(words)):
         while border and words[i] != words[border]:
             border = borders[border - 1]
         border += words[i] == words[border]
         borders[i] = border
-        if i + 1 >= max(LEAST_WORDS, LEAST_REPEATS * (i + 1 - border)):
-            longest, period = i + 1, i + 1 - border
+        turn = i + 1 - border
+        if turn > says and i + 1 >= max(LEAST_WORDS, LEAST_REPEATS * turn):
+            longest, period = i + 1, turn
     if not longest:
         return None
     return Loop(found[longest - 1].start(), period, longest / period)
