@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from test_grade import BOMB
 
 from rsft.errors import DataError, EngineError, SpecError, StorageError
 from rsft.scoring import references, sandbox
@@ -246,7 +247,7 @@ def test_mathematics_and_reasoning_gym_end_to_end(tmp_path: Path) -> None:
             said("none", "hm", "1"),
             said("stated", "The answer is 12.", "12"),
             said("cut", "The answer is 12", "120", finish="length"),
-            said("bomb", "\\boxed{9^{9^{9^9}}}", "1"),
+            said("bomb", f"\\boxed{{{BOMB}}}", "7"),
             said("no gold", "\\boxed{1}", None),
         ],
         workers=1,
