@@ -9,14 +9,21 @@ import re
 import shutil
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
+from pydantic_core import from_json
 
 from rsft.errors import StorageError
+
+BUCKET_READS = 32
+"""Small objects of a bucket that are asked for at a time."""
+_BLOCK = 65_536
+"""Bytes that one read of a small file asks for."""
 
 
 class Storage:
@@ -151,6 +158,28 @@ class Storage:
             return self.read_json(relative)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def read_json_each(self, relatives: Sequence[str]) -> list[Any]:
+        """`read_json_or_none` of many small files: from a bucket many at a time, else with as few system calls
+        as it takes."""
+        if not self.is_local:
+            with ThreadPoolExecutor(BUCKET_READS) as pool:
+                return list(pool.map(self.read_json_or_none, relatives))
+        found: list[Any] = []
+        for relative in relatives:
+            try:
+                file = os.open(self._at(relative), os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError):
+                found.append(None)
+                continue
+            try:
+                content = os.read(file, _BLOCK)
+                while len(content) % _BLOCK == 0 and (more := os.read(file, _BLOCK)):
+                    content += more
+            finally:
+                os.close(file)
+            found.append(from_json(content))  # several times as fast as json.loads
+        return found
 
     def read_lines(self, relative: str) -> list[dict[str, Any]]:
         """The objects of a JSON-lines file; empty when it does not exist. A line without its end is not there

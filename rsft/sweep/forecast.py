@@ -20,6 +20,7 @@ def forecast(plan: Plan) -> dict[str, Any]:
     A cell is a (trial, step, benchmark), step 0 included, as in the table of results; the base's cells
     are computed once for all trials on it, so `n_generations` counts them once.
     """
+    plan = plan.at_once()
     asked = sum(question.problems * question.samples for question in plan.questions)
     # Steps that several lengths share have one checkpoint.
     kept = {(t.owner(step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}

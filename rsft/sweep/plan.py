@@ -5,7 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from rsft import layout
@@ -20,6 +20,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.sweep.snapshot import Snapshot
 from rsft.training import ulysses
 from rsft.training.memory import Shape
 
@@ -76,6 +77,23 @@ class Plan:
     questions: tuple[Question, ...]
     notes: list[str] = field(default_factory=list)
     """What a reader should know, such as an unpinned base."""
+
+    def at_once(self, *, records: bool = False) -> Plan:
+        """The same plan on all its markers as they are now, read in one go: for questions about all of it.
+
+        Args:
+            records: read the trials' records too.
+        """
+        if isinstance(self.storage, Snapshot):
+            return self
+        files = [
+            layout.checkpoint_marker(trial.owner(step), step)
+            for trial in self.trials
+            for step in trial.checkpoint_steps
+        ]
+        files += [layout.cell_marker(cell.folder) for trial in self.trials for cell in self.cells(trial)]
+        files += [layout.trial_record(trial.id) for trial in self.trials if records]
+        return replace(self, storage=Snapshot(self.storage, files))
 
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""
@@ -206,6 +224,7 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
 
 def status(plan: Plan) -> dict[str, Any]:
     """Counts of done, failed and open trials and cells, and each failure with its next action."""
+    plan = plan.at_once()
     trials: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
     cells: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
     failures: list[dict[str, Any]] = []
@@ -217,17 +236,19 @@ def status(plan: Plan) -> dict[str, Any]:
             record = plan.storage.read_json(layout.failure(trial.id))
             failures.append({"trial": trial.id, "what": "training", **record})
         for cell in plan.cells(trial):
-            fresh = cell.folder not in known
-            if fresh:
-                known[cell.folder] = plan.cell_state(cell)
-            cells[known[cell.folder]] += 1
-            if fresh and known[cell.folder] == "failed":
+            folder = cell.folder
+            if folder in known:
+                cells[known[folder]] += 1
+                continue
+            known[folder] = state = plan.cell_state(cell)
+            cells[state] += 1
+            if state == "failed":
                 failures.append(_cell_failure(plan, trial, cell))
     return {"trials": trials, "cells": cells, "failures": failures}
 
 
 def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
-    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     what = f"evaluation {cell.question.card.name} step {cell.step}"
     if marker["error"]:
         return {"trial": trial.id, "what": what} | classify(marker["error"])

@@ -1,0 +1,28 @@
+"""Markers of a sweep as they were at one moment, for questions about all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rsft.storage import Storage
+
+
+class Snapshot(Storage):
+    """A storage of which some JSON files have been read, in one go; all else is read when it is asked for.
+
+    Thousands of trials have a hundred thousand markers, and a report asks several questions about each. Not for
+    who waits for a marker to appear: those that were read stay as they were.
+    """
+
+    def __init__(self, storage: Storage, files: Iterable[str]) -> None:
+        """Reads files of a storage; those that do not exist are known to be missing."""
+        super().__init__(storage.root)
+        every = list(dict.fromkeys(files))
+        self._known: dict[str, Any] = dict(zip(every, storage.read_json_each(every), strict=True))
+
+    def read_json_or_none(self, relative: str) -> Any:
+        """The JSON value as it was, or None when the file did not exist. It is shared: do not change it."""
+        if relative in self._known:
+            return self._known[relative]
+        return super().read_json_or_none(relative)
