@@ -8,8 +8,8 @@ command and its children held together, as the sum of their resident sets. `--fu
 evaluated cells beside those of the bases, and 2 million scored answers; it writes 280,000 files (2 GB on a
 file system of 4 KB blocks) and takes minutes to write them.
 
-The naive way, with `--naive`: one file after the other, every answer an object, and every trajectory by itself,
-on 1 % of the trials, scaled up.
+The naive way, with `--naive`: one file after the other, every answer an object, every trajectory by itself, on
+1 % of the trials and scaled up.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def sweep(trials: int) -> SweepSpec:
 def write_storage(trials: int, storage: Storage) -> int:
     """Everything a finished sweep leaves but weights and answers; returns the number of scored answers."""
     page = sweep(trials)
-    storage.write_json(layout.SWEEP, {"spec": page.model_dump(mode="json"), "provenance": provenance.record()})
+    storage.write_json(
+        layout.SWEEP, {"spec": page.model_dump(mode="json"), "provenance": provenance.record()}
+    )
     plan = make_plan(page, storage)
     for question in plan.questions:
         rows = [asdict(problem) for problem in problems(question.card, question.problems)]
@@ -150,8 +152,8 @@ def write_storage(trials: int, storage: Storage) -> int:
         answers += sum(_write_cell(plan, trial, cell) for cell in plan.cells(trial) if cell.step == 0)
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores) as pool:
-        answers += sum(pool.map(_write_trials, *zip(*((trials, storage.root, i, cores) for i in range(cores)))))
-    return answers
+        parts = [pool.submit(_write_trials, trials, storage.root, i, cores) for i in range(cores)]
+        return answers + sum(part.result() for part in parts)
 
 
 def _prepared(trial: Trial) -> str:
@@ -324,7 +326,7 @@ def main() -> None:
             table.add_row(f"rsft {command[0]}", f"{seconds:.1f}", f"{memory:.2f}", beside)
         index = Path(storage.path(f"{layout.REPORT}/index.html"))
         console.print(
-            f"{trials:,} trials, {cells:,} evaluated cells, {int(Path(finished).read_text()):,} scored answers; "
+            f"{trials:,} trials, {cells:,} evaluated cells, {int(Path(finished).read_text()):,} answers; "
             f"{len(os.sched_getaffinity(0))} cores, {platform.processor() or platform.machine()}",
             highlight=False,
         )

@@ -160,8 +160,7 @@ class Storage:
             return None
 
     def read_json_each(self, relatives: Sequence[str]) -> list[Any]:
-        """`read_json_or_none` of many small files: from a bucket many at a time, else with as few system calls
-        as it takes."""
+        """`read_json_or_none` of many small files: many at a time from a bucket, else with few system calls."""
         if not self.is_local:
             with ThreadPoolExecutor(BUCKET_READS) as pool:
                 return list(pool.map(self.read_json_or_none, relatives))
@@ -203,9 +202,9 @@ class Storage:
 
     def read_table(self, relative: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A Parquet file, or some of its columns."""
-        return pq.read_table(
-            pa.BufferReader(self.read_bytes(relative)), columns=list(columns) if columns else None
-        )
+        # Not pq.read_table, which is made for large files and takes several times as long on small ones.
+        file = pq.ParquetFile(pa.BufferReader(self.read_bytes(relative)), pre_buffer=False)
+        return file.read(columns=list(columns) if columns else None, use_threads=False)
 
     def write_table(self, relative: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from rsft import layout
 from rsft.bases import Base, resolve
@@ -52,17 +52,13 @@ class Question:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One (weights, step, benchmark) that is computed once; a base's cells serve all its trials."""
 
     owner: str
     step: int
     question: Question
-
-    @property
-    def folder(self) -> str:
-        return layout.cell(self.owner, self.question.key, self.step)
+    folder: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +73,8 @@ class Plan:
     questions: tuple[Question, ...]
     notes: list[str] = field(default_factory=list)
     """What a reader should know, such as an unpinned base."""
+    _base_folders: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
     def at_once(self, *, records: bool = False) -> Plan:
         """The same plan on all its markers as they are now, read in one go: for questions about all of it.
@@ -97,19 +95,26 @@ class Plan:
 
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""
-        facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
-        return layout.base(f"{slug}__{content_hash(facts)}")
+        if model.label not in self._base_folders:
+            facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
+            slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
+            self._base_folders[model.label] = layout.base(f"{slug}__{content_hash(facts)}")
+        return self._base_folders[model.label]
 
     def owner(self, trial: Trial, step: int) -> str:
         """Folder that a step's cells lie under: the base's, the trunk's or the trial's own."""
         return self.base_folder(trial.model) if step == 0 else trial.owner(step)
 
-    def cells(self, trial: Trial) -> Iterator[Cell]:
+    def cells(self, trial: Trial) -> tuple[Cell, ...]:
         """All cells of a trial, step 0 included, in order of steps."""
-        for step in (0, *trial.checkpoint_steps):
-            for question in self.questions:
-                yield Cell(owner=self.owner(trial, step), step=step, question=question)
+        if trial.id not in self._cells:
+            self._cells[trial.id] = tuple(
+                Cell(owner, step, question, layout.cell(owner, question.key, step))
+                for step in (0, *trial.checkpoint_steps)
+                for owner in (self.owner(trial, step),)
+                for question in self.questions
+            )
+        return self._cells[trial.id]
 
     def checkpoint_state(self, trial: Trial, step: int) -> Literal["landed", "dropped", "open"]:
         """`dropped`: its weights were removed, and no cell is open that would need them."""

@@ -43,7 +43,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell]) -> str:
         certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
     curves = trajectories(plan)
     facts = ReportFacts(
-        answers=answers(plan, table.to_pylist(), curves),
+        answers=answers(plan, table, curves),
         trajectories=together(curves),
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),

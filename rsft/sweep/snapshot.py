@@ -11,8 +11,8 @@ from rsft.storage import Storage
 class Snapshot(Storage):
     """A storage of which some JSON files have been read, in one go; all else is read when it is asked for.
 
-    Thousands of trials have a hundred thousand markers, and a report asks several questions about each. Not for
-    who waits for a marker to appear: those that were read stay as they were.
+    Thousands of trials have a hundred thousand markers, and a report asks several questions about each. Who
+    waits for a marker to appear must not use it: those that were read stay as they were.
     """
 
     def __init__(self, storage: Storage, files: Iterable[str]) -> None:
