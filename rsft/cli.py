@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import subprocess
 import sys
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from rsft import layout
-from rsft.errors import SpecError, StorageError
+from rsft.errors import SpecError
 from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
-from rsft.spec.sweep import SweepSpec
-from rsft.storage import Storage
 from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
-from rsft.sweep.plan import Plan, make_plan, status
+from rsft.sweep.page import from_page, load_page, stored_plan
+from rsft.sweep.plan import make_plan, status
 from rsft.sweep.show import show_plan
 
 app = typer.Typer(
@@ -36,49 +34,7 @@ app.add_typer(data_app, name="data")
 PageArgument = Annotated[Path, typer.Argument(help="A Python page that defines SWEEP.")]
 RootArgument = Annotated[str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")]
 Device = Literal["cpu", "gpu"]
-Found = TypeVar("Found")
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-
-
-def load_page(path: Path) -> SweepSpec:
-    """The SWEEP of a page. Raises as `from_page`."""
-    return from_page(path, "SWEEP", SweepSpec)
-
-
-def from_page(path: Path, name: str, kind: type[Found]) -> Found:
-    """What a page defines under a name.
-
-    Raises:
-        SpecError: no such file, or it defines nothing of that kind under that name.
-    """
-    if not path.exists():
-        raise SpecError(f"sweep page {str(path)!r} does not exist; give a Python file.")
-    module_spec = importlib.util.spec_from_file_location("sweep_page", path)
-    if module_spec is None or module_spec.loader is None:
-        raise SpecError(f"sweep page {str(path)!r} is no Python file; give one that ends in .py.")
-    module = importlib.util.module_from_spec(module_spec)
-    sys.path.insert(0, str(path.parent.resolve()))  # as `python page.py` does: pages import one another
-    module_spec.loader.exec_module(module)
-    found = getattr(module, name, None)
-    if not isinstance(found, kind):
-        raise SpecError(f"sweep page {str(path)!r} defines no {name} = {kind.__name__}(...); add it.")
-    return found
-
-
-def stored_plan(root: str) -> Plan:
-    """The plan of a sweep as its storage knows it.
-
-    Raises:
-        StorageError: no sweep there, or several.
-    """
-    storage = Storage(root)
-    if not storage.exists(layout.SWEEP):
-        found = [name for name in storage.names() if storage.exists(f"{name}/{layout.SWEEP}")]
-        if len(found) != 1:
-            what = f"holds the sweeps {', '.join(found)}; name one" if found else "holds no sweep"
-            raise StorageError(f"storage {storage.root!r} {what}; it is where `rsft run` put sweep.json.")
-        storage = storage.child(found[0])
-    return make_plan(SweepSpec(**storage.read_json(layout.SWEEP)["spec"]), storage)
 
 
 @app.command()
@@ -185,21 +141,51 @@ def evaluate(
 
 @app.command()
 def grade(
-    grader: Annotated[str, typer.Option(help="math, choice, code, ifeval, reasoning_gym or refusal.")],
-    source: Annotated[Path, typer.Option("--input", help="JSON lines with id, reference, response.")],
-    target: Annotated[Path, typer.Option("--output", help="JSON lines with id, status, score.")],
+    root: Annotated[str | None, typer.Argument(help="A sweep whose answers are graded again.")] = None,
+    grader: Annotated[
+        str | None, typer.Option(help="math, choice, code, ifeval, reasoning_gym or refusal.")
+    ] = None,
+    source: Annotated[
+        Path | None, typer.Option("--input", help="JSON lines with id, reference, response.")
+    ] = None,
+    target: Annotated[
+        Path | None, typer.Option("--output", help="JSON lines with id, status, score.")
+    ] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Lines at a time; else one per core.")] = None,
 ) -> None:
-    """Grade answers that were made elsewhere."""
+    """Grade answers that were made elsewhere, or those of a sweep again after a grader has changed."""
 
-    def action() -> None:
+    def action() -> int:
+        if root is not None and not (grader or source or target):
+            return _regrade(root)
+        if root is not None or grader is None or source is None or target is None:
+            raise SpecError(
+                "rsft grade takes a storage alone, or --grader, --input and --output together; "
+                "see rsft grade --help."
+            )
         from rsft.scoring.lines import grade_file
 
         found = grade_file(grader, source, target, workers=workers)
         shares = ", ".join(f"{count} {status}" for status, count in sorted(found.items()))
         typer.echo(f"{sum(found.values())} graded: {shares or 'nothing'}", err=True)
+        return 0
 
     raise typer.Exit(guarded(action))
+
+
+def _regrade(root: str) -> int:
+    from rsft.sweep.regrade import regrade
+
+    found = stored_plan(root)
+    done = regrade(found, lambda line: typer.echo(line, err=True))
+    for benchmark, moved in sorted(done.changed.items()):
+        ways = ", ".join(f"{count} {old} -> {new}" for (old, new), count in moved.most_common())
+        typer.echo(f"{benchmark}: {ways or 'no verdict changed'}")
+    typer.echo(
+        f"{done.answers:,} answers in {done.cells:,} cells graded again, {done.errors:,} errors; "
+        f"rsft report {root} writes tables and page again"
+    )
+    return 1 if done.errors else 0
 
 
 VariantArgument = Annotated[str, typer.Argument(help="A named variant, or one of --page.")]

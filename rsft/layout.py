@@ -7,6 +7,8 @@ import re
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
 CHECKPOINT_MARKER = "checkpoint.json"
+ADAPTER = "adapter"
+"""Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""
 TUNE = "tune"
 """Ray Tune's own files; the error files of failed trials, nothing that rsft reads."""
 REPORT = "report"
@@ -55,6 +57,11 @@ def overlap(name: str, questions_key: str) -> str:
 def part(folder: str, first: int) -> str:
     """Answers to problems of a cell from number `first` on, until all of the cell's are there."""
     return f"{folder}/parts/{first:07d}.parquet"
+
+
+def earlier(folder: str, time: str, ending: str) -> str:
+    """Scores of a cell (`parquet`) and their marker (`json`) from before it was graded again."""
+    return f"{folder}/earlier/{time}.{ending}"
 
 
 def judgements(rubric: str, judge: str) -> str:

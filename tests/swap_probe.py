@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
 import rsft.generation.engine as engine_module
+from rsft import layout
 from rsft.bases import SHIPPED
 from rsft.benchmarks.cards import CARDS
 from rsft.benchmarks.source import problems
@@ -20,7 +23,7 @@ from rsft.canary import Canary, distance
 from rsft.data.template import load_tokenizer
 from rsft.errors import EngineError
 from rsft.generation.engine import Engine
-from rsft.generation.requests import CellRequest, EvalTask
+from rsft.generation.requests import Adapter, CellRequest, EvalTask
 from rsft.spec.model import ModelSpec
 from rsft.training.export import reference_canary
 
@@ -36,12 +39,12 @@ def moved(source: Path, target: Path, seed: int) -> None:
     model.to(torch.bfloat16).save_pretrained(target)
 
 
-def greedy(engine: Engine, weights: str, canary: Canary) -> list[str]:
-    """Greedy answers of the live weights to twenty problems."""
+def task_of(weights: str, canary: Canary, folder: str = "f") -> EvalTask:
+    """Twenty problems, greedily."""
     cell = CellRequest(
-        benchmark="gsm-symbolic", key="k", folder="f", problems=20, samples=1, max_new_tokens=24
+        benchmark="gsm-symbolic", key="k", folder=folder, problems=20, samples=1, max_new_tokens=24
     )
-    task = EvalTask(
+    return EvalTask(
         owner="o",
         trial_id="t",
         step=1,
@@ -52,8 +55,12 @@ def greedy(engine: Engine, weights: str, canary: Canary) -> list[str]:
         top_p=1,
         seed=0,
     )
+
+
+def greedy(engine: Engine, weights: str, canary: Canary) -> list[str]:
+    """Greedy answers of the live weights to twenty problems."""
     asked = problems(CARDS["gsm-symbolic"], 20)
-    ((_, answers),) = engine.answer(task, {"f": asked}, {"f": set()})
+    ((_, answers),) = engine.answer([task_of(weights, canary)], {"f": asked}, {"f": set()})
     return [g.text for g in sorted(answers, key=lambda g: g.problem)]
 
 
@@ -105,6 +112,54 @@ def swapped_and_fresh(base: Path, folder: Path) -> tuple[dict[str, object], Engi
     return found, engine, base_canary, other_canary
 
 
+def beside_and_merged(folder: Path) -> dict[str, object]:
+    """Answers of two adapters served at the same time, and those of an engine on the merged weights."""
+    base = str(SHIPPED / "nano-1m")
+    tokenizer = load_tokenizer(base, ModelSpec(source=base))
+    base_canary = reference_canary(base, None, tokenizer)
+    merged: list[Path] = []
+    for number in (1, 2):
+        torch.manual_seed(number)
+        model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        lora = get_peft_model(model, LoraConfig(r=5, lora_alpha=10, target_modules=["q_proj", "down_proj"]))
+        for name, weight in lora.named_parameters():
+            if "lora_" in name:
+                weight.data = 0.1 * torch.randn_like(weight)
+        merged.append(folder / f"merged {number}")
+        lora.save_pretrained(merged[-1] / layout.ADAPTER)
+        lora.merge_and_unload().save_pretrained(merged[-1])
+        tokenizer.save_pretrained(merged[-1])
+    canaries = [reference_canary(str(one), None, tokenizer) for one in merged]
+    asked = problems(CARDS["gsm-symbolic"], 20)
+    engine = Engine(base, ModelSpec(source=base), "cpu", 768, adapters=2, rank=5)
+    engine.load(base, base_canary)
+    tasks = []
+    for one, canary in zip(merged, canaries, strict=True):
+        own = str(one / layout.ADAPTER)
+        engine.adopt(own, canary)
+        adapter = Adapter(folder=own, rank=5, base=base, base_canary=base_canary)
+        tasks.append(replace(task_of(str(one), canary, folder=one.name), adapter=adapter))
+    have: dict[str, set[tuple[str, int]]] = {one.name: set() for one in merged}
+    told = {
+        cell.folder: [g.text for g in sorted(answers, key=lambda g: g.problem)]
+        for cell, answers in engine.answer(tasks, {one.name: asked for one in merged}, have)
+    }
+    try:
+        engine.adopt(str(merged[0] / layout.ADAPTER), canaries[1])
+        wrong = "accepted"
+    except EngineError as error:
+        wrong = str(error)
+    engine.close()
+    plain = Engine(base, ModelSpec(source=base), "cpu", 768)
+    same = []
+    for one, canary in zip(merged, canaries, strict=True):
+        plain.load(str(one), canary)
+        same.append(sum(a == b for a, b in zip(told[one.name], greedy(plain, str(one), canary), strict=True)))
+    plain.close()
+    differ = sum(a != b for a, b in zip(*told.values(), strict=True))
+    return {"same as merged": same, "differ": differ, "wrong canary": wrong}
+
+
 def main(folder: Path) -> None:
     found: dict[str, object] = {}
     for architecture, tied in (("qwen3", False), ("llama", True), ("llama", False)):
@@ -112,6 +167,8 @@ def main(folder: Path) -> None:
         base = base_of(architecture, tied, folder / f"{name} base")
         found[name], engine, *_ = swapped_and_fresh(base, folder / name)
         engine.close()
+
+    found["adapters"] = beside_and_merged(folder)
 
     base = base_of("qwen3", True, folder)
     found["qwen3 tied"], engine, base_canary, other_canary = swapped_and_fresh(base, folder / "qwen3 tied")

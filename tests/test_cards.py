@@ -31,6 +31,7 @@ from rsft.benchmarks.source import problems, read
 from rsft.errors import DataError, SpecError
 from rsft.records import Problem
 from rsft.scoring.instructions import check
+from rsft.scoring.programs import code_reference
 from rsft.scoring.refusal import classify
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
@@ -157,7 +158,7 @@ def check_metadata(benchmark: Benchmark, problem: Problem) -> None:
     if benchmark.grader == "choice":
         assert len(have["choices"]) > LETTERS.index(problem.gold)
     elif benchmark.grader == "code":
-        assert {"stdin_tests"} <= have.keys() or {"entry_point", "prompt"} <= have.keys()
+        assert code_reference(have)
     elif benchmark.grader == "ifeval":
         check(have["prompt"], "Hello", have["instruction_id_list"], have["kwargs"])
     elif benchmark.grader == "refusal":
@@ -280,8 +281,11 @@ def test_the_authors_solutions_pass_the_tests_as_given(name: str) -> None:
     for problem in problems(CARDS[name])[:40]:  # known, harmless programs
         have = problem.metadata
         scope: dict[str, Any] = {}
-        exec(f"{have['prompt']}{problem.gold}\n\n{have['test']}", scope)
-        scope["check"](scope[have["entry_point"]])
+        if name == "mbpp":
+            exec("\n".join((have["setup"], problem.gold, *have["tests"])), scope)
+        else:
+            exec(f"{have['prompt']}{problem.gold}\n\n{have['test']}", scope)
+            scope["check"](scope[have["entry_point"]])
 
 
 def test_a_part_of_a_split_is_chosen_by_content_alone() -> None:

@@ -194,7 +194,7 @@ def test_an_endpoint_is_asked_each_sample_with_its_own_seed(
         seed=1,
     )
     have = {"f0": {(asked[0].id, 0)}, "f1": set(), "f2": set()}
-    told = Endpoint(address, "teacher").answer(task, {f"f{n}": [asked[n]] for n in range(3)}, have)
+    told = Endpoint(address, "teacher").answer([task], {f"f{n}": [asked[n]] for n in range(3)}, have)
     found = {cell.folder: answers for cell, answers in told}
     assert {folder: len(answers) for folder, answers in found.items()} == {"f0": 1, "f1": 2, "f2": 2}
     texts = {answer.text for answers in found.values() for answer in answers}

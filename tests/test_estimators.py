@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from rsft.errors import DataError
 from rsft.records import Estimate, Outcome, Score
-from rsft.scoring.estimators import estimates, pass_at_k, ratio, wilson
+from rsft.scoring.estimators import accuracy_at, estimates, pass_at_k, passes, quantile, ratio, wilson
 
 METRICS = ["accuracy", "accuracy_finished", "truncated", "no_answer", "response_tokens"]
+LENGTHS = ["response_tokens_median", "response_tokens_p95"]
 
 
 def score(problem: str, outcome: Outcome, *, sample: int = 0, tokens: int = 10, cut: bool = False) -> Score:
@@ -39,7 +40,9 @@ def singles(correct: int, problems: int) -> list[Score]:
 
 
 def test_metrics_come_in_a_fixed_order() -> None:
-    assert [estimate.metric for estimate in estimates(singles(1, 2))] == METRICS
+    assert [estimate.metric for estimate in estimates(singles(1, 2))] == [*METRICS, *LENGTHS]
+    five = [replace(one, sample=i) for one in singles(1, 2) for i in range(5)]
+    assert [e.metric for e in estimates(five)] == [*METRICS, "pass@2", "pass@4", *LENGTHS]
 
 
 def test_nothing_graded_gives_no_estimates() -> None:
@@ -90,7 +93,7 @@ def test_a_correct_answer_that_hit_the_limit_is_not_among_the_finished() -> None
 
 def test_accuracy_of_finished_samples_is_absent_when_all_were_cut() -> None:
     names = [estimate.metric for estimate in estimates([score("a", "truncated")])]
-    assert names == METRICS
+    assert names == [*METRICS, *LENGTHS]
 
 
 def test_shares_of_truncated_and_unread_samples() -> None:
@@ -172,6 +175,96 @@ def test_pass_at_k_names_values_that_make_no_sense(n: int, c: int, k: int) -> No
         pass_at_k(n, c, k)
 
 
+def samples(problem: str, correct: int, of: int, tokens: int = 10) -> list[Score]:
+    return [
+        score(problem, "correct" if i < correct else "wrong", sample=i, tokens=tokens + i) for i in range(of)
+    ]
+
+
+def test_pass_at_k_is_averaged_over_problems() -> None:
+    found = {e.metric: e for e in passes([*samples("a", 1, 4), *samples("b", 4, 4), *samples("c", 0, 5)])}
+    # a: 1 - C(3,2)/C(4,2) = 1/2; b: 1; c: 0. With k = 4 a, b are sure.
+    assert list(found) == ["pass@2", "pass@4"]
+    assert found["pass@2"].value == pytest.approx(0.5)
+    assert found["pass@2"].stderr == pytest.approx(0.5 / math.sqrt(3))
+    assert found["pass@4"].value == pytest.approx(2 / 3)
+    assert (found["pass@4"].problems, found["pass@4"].samples) == (3, 13)
+    assert passes([]) == [] and passes(singles(1, 3)) == []
+
+
+@pytest.mark.parametrize(
+    ("hits", "of", "low", "high"),
+    [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (1, 29, 0.0061, 0.1718)],
+)
+def test_the_intervals_of_newcombe(hits: int, of: int, low: float, high: float) -> None:
+    """Newcombe 1998, Stat. Med. 17:857, table I, method 3."""
+    found = wilson(ratio([[float(i < hits)] for i in range(of)]))
+    assert found == pytest.approx((low, high), abs=6e-5)
+
+
+def test_the_standard_error_of_efron_and_tibshiranis_mice() -> None:
+    """Efron and Tibshirani 1993, table 2.1."""
+    found = ratio([[94.0], [197.0], [16.0], [38.0], [99.0], [141.0], [23.0]])
+    assert (found.value, found.stderr) == pytest.approx((86.86, 25.24), abs=5e-3)
+
+
+def test_a_smaller_budget_by_hand() -> None:
+    scores = [
+        *samples("a", 2, 4, tokens=10),
+        score("b", "truncated", tokens=20),
+        score("c", "error", tokens=1),
+    ]
+    found = {e.metric: e for e in accuracy_at(scores, (20, 11, 10, 9))}
+    # Tokens of a: 10 and 11 correct, 12 and 13 wrong; b was cut at 20.
+    assert [e.value for e in found.values()] == pytest.approx([0.25, 0.25, 0.125, 0.0])
+    assert [e.truncated for e in found.values()] == pytest.approx([0.2, 0.6, 0.8, 1.0])
+    assert list(found)[1] == "accuracy@11 tokens"
+    assert found["accuracy@20 tokens"].value == by_name(scores)["accuracy"].value
+    assert accuracy_at([], (5,)) == []
+    with pytest.raises(DataError, match="above 0"):
+        accuracy_at(scores, (0,))
+
+
+def test_a_smaller_budget_is_what_a_shorter_run_would_have_scored() -> None:
+    """Responses are drawn left to right, so a run with a smaller budget writes their beginnings."""
+    lengths = [7, 30, 12, 55, 21, 3]
+
+    def run(budget: int) -> list[Score]:
+        return [
+            score(f"p{i}", "correct" if i % 2 else "wrong", tokens=length)
+            if length <= budget
+            else score(f"p{i}", "truncated", tokens=budget)
+            for i, length in enumerate(lengths)
+        ]
+
+    for budget in (1, 7, 12, 29, 30, 54, 55):
+        assert accuracy_at(run(60), (budget,))[0].value == by_name(run(budget))["accuracy"].value
+
+
+def test_quantiles_by_hand() -> None:
+    values = [[float(i)] for i in range(1, 101)]
+    median, low, high = quantile(values, 0.5)
+    # The Wilson interval of 50 of 100 is 40.4 to 59.6 %.
+    assert (median, low, high) == (50.0, 41.0, 60.0)
+    p95, low, high = quantile(values, 0.95)
+    assert (p95, low, high) == (95.0, 89.0, 98.0)
+    # Ten copies of each problem are no more evidence.
+    assert quantile([each * 10 for each in values], 0.5) == (50.0, 41.0, 60.0)
+    assert quantile([[3.0]], 0.95) == (3.0, 3.0, 3.0)
+    for clusters, share in (([], 0.5), ([[1.0]], 1.0), ([[1.0], []], 0.5)):
+        with pytest.raises(DataError):
+            quantile(clusters, share)
+
+
+def test_lengths_come_with_their_errors() -> None:
+    found = by_name([score(f"p{i}", "wrong", tokens=i) for i in range(1, 101)])
+    median, p95 = found["response_tokens_median"], found["response_tokens_p95"]
+    assert (median.value, p95.value, median.problems, p95.samples) == (50.0, 95.0, 100, 100)
+    assert median.stderr == pytest.approx((median.ci_high - median.ci_low) / 3.92, rel=1e-4)
+    one = by_name([score("a", "wrong", tokens=7)])["response_tokens_median"]
+    assert one.value == 7.0 and math.isnan(one.stderr) and math.isnan(one.ci_low)
+
+
 OUTCOMES: list[Outcome] = ["correct", "wrong", "no_answer", "truncated", "error"]
 SCORES = st.lists(
     st.builds(
@@ -195,7 +288,11 @@ def test_order_does_not_matter(scores: list[Score], random: object) -> None:
 @given(SCORES, st.integers(2, 5))
 def test_copies_of_samples_do_not_shrink_the_standard_error(scores: list[Score], n: int) -> None:
     once, copied = estimates(scores), estimates(scores * n)
-    for before, after in zip(once, copied, strict=True):
+    of = {estimate.metric: estimate for estimate in copied}
+    for before in once:
+        if before.metric.startswith(("pass@", "response_tokens_")):
+            continue  # of another kind of mean; what more samples do to them is no copy
+        after = of[before.metric]
         assert after.value == pytest.approx(before.value, nan_ok=True)
         assert after.stderr == pytest.approx(before.stderr, abs=1e-9, nan_ok=True)
         assert after.samples == n * before.samples
@@ -207,7 +304,7 @@ def test_intervals_hold_their_value_and_shares_stay_in_bounds(scores: list[Score
         if estimate.samples == 0:
             assert estimate.metric == "accuracy_finished" and math.isnan(estimate.value)
             continue
-        if estimate.metric == "response_tokens":
+        if estimate.metric.startswith("response_tokens"):
             assert estimate.problems == 1 or 0 <= estimate.ci_low <= estimate.value
             continue
         assert 0.0 <= estimate.ci_low <= estimate.value <= estimate.ci_high <= 1.0

@@ -14,10 +14,10 @@ import pytest
 from rich.console import Console
 
 from rsft.bases import SHIPPED
-from rsft.cli import load_page
 from rsft.spec import LoraSpec, ModelSpec, TrainSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import make_plan
 from rsft.sweep.show import show_plan
 from rsft.training.memory import (

@@ -1,104 +1,100 @@
-"""Constructed pairs that mathematics must tell apart or not: python -m pytest tests/test_notation.py"""
+"""Pairs that mathematics must tell apart or not, and hostile text: python -m pytest tests/test_notation.py"""
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from notation_pairs import ALL_EQUAL, ALL_UNEQUAL
 
 from rsft.scoring.graders import grade_math
-
-EQUAL = [
-    ("10000", "10{,}000"),
-    ("10000", "10\\,000"),
-    ("10000", "10\\ 000"),
-    ("10000", "10\\;000"),
-    ("1234567", "1\\,234\\,567"),
-    ("1234567", "1 234 567"),
-    ("\\frac{1}{2}", "\\frac12"),
-    ("\\frac{1}{2}", "\\dfrac{1}{2}"),
-    ("\\frac{1}{2}", "\\tfrac 1 2"),
-    ("\\frac{1}{2}", "1 / 2"),
-    ("x+1", "x\\,+\\,1"),
-    ("2\\pi", "2\\,\\pi"),
-    ("(1,2)", "(1,\\,2)"),
-    ("(1,2)", "(1;2)"),
-    ("\\sqrt{2}", "\\sqrt2"),
-    ("50", "50\\%"),
-    ("[1,2)", "\\left[1,2\\right)"),
-    ("\\infty", "+\\infty"),
-    ("3", "3.0"),
-    ("x^2", "x^{2}"),
-    ("-1", "\\text{-}1"),
-    ("-3", "−3"),
-    ("1,2,3", "1, 2, 3"),
-    ("1,2,3", "3,2,1"),
-    ("1\\frac{1}{2}", "1.5"),
-    ("(-\\infty, 2]", "(-\\infty,2]"),
-    ("12 \\text{ cm}", "12"),
-    ("12", "12\\,\\text{cm}^2"),
-    ("\\begin{pmatrix}1\\\\2\\end{pmatrix}", "\\begin{bmatrix}1\\\\2\\end{bmatrix}"),
-    ("1.5e3", "1500"),
-    ("1.5\\times 10^3", "1500"),
-    ("0.333", ".333"),
-    ("$5$", "5"),
-    ("5", "+5"),
-    ("x=5", "5"),
-    ("\\{1,2\\}", "\\left\\{1,2\\right\\}"),
-    ("2+3i", "3i+2"),
-    ("x \\in [0,1]", "[0,1]"),
-    ("2^{10}", "1024"),
-    ("10^{-3}", "0.001"),
-    ("4 \\cdot 5", "20"),
-    ("101_2", "101_{2}"),
-    ("10\\,000", "10000"),
-    ("x", "x"),
-    ("1500", "1.5e3"),
-    ("2e-3", "0.002"),
-    ("\\{1,2\\}", "1,2"),
-]
-UNEQUAL = [
-    ("1,234", "1,2,3,4"),
-    ("1,2,3", "123"),
-    ("12,345", "(12,345)"),
-    ("[1,2)", "(1,2)"),
-    ("[1,2]", "(1,2)"),
-    ("(1,2)", "(1,2]"),
-    ("(1,2)", "12"),
-    ("1,23", "123"),
-    ("0.1", "0.10001"),
-    ("x<5", "x\\le 5"),
-    ("x>5", "x<5"),
-    ("3,4", "34"),
-    ("\\{1,2\\}", "(1,2)"),
-    ("2", "\\sqrt{2}"),
-    ("1,000", "1,0,0,0"),
-    ("1,000", "1.000"),
-    ("101_2", "101_3"),
-    ("5!", "5"),
-    ("i", "1"),
-    ("\\pm 3", "3"),
-    ("3", "\\pm 3"),
-    ("1 2", "12"),
-    ("2 3", "6"),
-    ("(0,1)\\cup(1,2)", "(0,2)"),
-    ("\\overline{3}", "3"),
-    ("0.\\overline{3}", "0.3"),
-    ("x", "y"),
-    ("X", "x"),
-    ("-\\infty", "\\infty"),
-    ("a=1,b=2", "a=2,b=1"),
-    ("\\{1,2\\}", "[1,2]"),
-    ("(1,2)", "\\{1,2\\}"),
-    ("10000", "10\\,00"),
-    ("1234", "1 234 5"),
-    ("1.5e3", "150"),
-]
+from rsft.scoring.notation import Parts, parts, plain, split
+from rsft.scoring.quantities import GAP, in_base, marked, rational
 
 
-@pytest.mark.parametrize(("gold", "answer"), EQUAL)
+@pytest.mark.parametrize(("gold", "answer"), ALL_EQUAL)
 def test_other_notations_of_a_value_are_correct(gold: str, answer: str) -> None:
     assert grade_math(answer, gold) == 1.0
 
 
-@pytest.mark.parametrize(("gold", "answer"), UNEQUAL)
+@pytest.mark.parametrize(("gold", "answer"), ALL_UNEQUAL)
 def test_marks_that_change_a_value_are_seen(gold: str, answer: str) -> None:
     assert grade_math(answer, gold) == 0.0
+
+
+def test_no_pair_stands_twice_or_under_both_verdicts() -> None:
+    every = [*ALL_EQUAL, *ALL_UNEQUAL]
+    assert len(every) == len(set(every)) >= 400
+
+
+HOSTILE = {
+    "a tower": "9^{9^{9^{9}}}",
+    "a long factorial": "(10^{10})!",
+    "factorials of factorials": "((100!)!)!",
+    "deep braces": "{" * 400 + "1" + "}" * 400,
+    "deep fractions": r"\frac{1}{" * 100 + "2" + "}" * 100,
+    "deep parentheses": "(" * 300 + "1" + ")" * 300,
+    "roots of roots": r"\sqrt" * 150 + "2",
+    "200 kB of digits": "1" * 200_000,
+    "200 kB of commands": r"\frac{1}{2}+" * 18_000,
+    "200 kB that opens": "{" * 200_000,
+    "only opened": "((((((((((",
+    "a long list": ",".join(map(str, range(300))),
+    "a NUL and a surrogate": "1\0\ud8002",
+    "nothing of use": "\\",
+    "an empty set of braces": "{}",
+    "no denominator": r"\frac{1}{0}",
+    "a bomb of powers": "x^{" * 30 + "9" + "}" * 30,
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_answers_are_wrong_and_soon(name: str) -> None:
+    assert grade_math(HOSTILE[name], "18") == 0.0
+    assert grade_math(HOSTILE[name], r"\frac{\sqrt{3}}{2}") == 0.0
+
+
+def test_numbers_too_large_to_compute_are_compared_as_written() -> None:
+    assert grade_math("9^{9^{9^{9}}}", "9^{9^{9^9}}") == 1.0
+    assert grade_math("9^{9^{9^{8}}}", "9^{9^{9^9}}") == 0.0
+
+
+def test_a_gold_that_cannot_be_read_is_our_fault() -> None:
+    with pytest.raises(ValueError, match="gold answer"):
+        grade_math("18", "")
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(1, 10**6))
+def test_rational_numbers_are_read_exactly(above: int, below: int) -> None:
+    value = Fraction(above, below)
+    sign = "-" if above < 0 else ""
+    assert rational(rf"{sign}\frac{{{abs(above)}}}{{{below}}}") == value
+    assert rational(f"{above}/{below}") == value
+    assert rational(f"{sign}{abs(above):,}".replace(",", GAP)) == above
+    assert rational(f"{above}.25") == above + (Fraction(-1, 4) if above < 0 else Fraction(1, 4))
+
+
+@given(st.integers(0, 99), st.text("0123456789", max_size=4), st.text("0123456789", min_size=1, max_size=5))
+def test_repeating_decimals_are_what_long_division_gives(whole: int, fixed: str, again: str) -> None:
+    value = rational(rf"{whole}.{fixed}\overline{{{again}}}")
+    assert value is not None
+    digits = fixed + again * 12
+    assert abs(value - whole - Fraction(int(digits), 10 ** len(digits))) <= Fraction(1, 10 ** len(digits))
+
+
+@given(st.text(r"\{}[]()0123456789,.;=<>^_+-/ %$abxyz", max_size=60))
+def test_any_text_is_taken_apart(text: str) -> None:
+    once = plain(text)
+    parts(once), marked(once), in_base(once), rational(once)
+    assert "".join(split(once, "")) == once.strip(f" {GAP}")
+
+
+def test_structure_is_read() -> None:
+    assert parts("1,234") == Parts("list", ("1", "234"), number="1234")
+    assert parts(r"\{1, 2\}") == Parts("set", ("1", "2"))
+    assert parts("[1,2)") == Parts("tuple", ("1", "2"), "[)")
+    assert parts(r"1\pm 2") == Parts("list", ("1+ 2", "1- 2"))
+    assert parts("(1)(2)") is None
+    assert in_base("x_1") is None and in_base("1011_2") == ("1011", 2) and in_base("19_8") is None

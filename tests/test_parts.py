@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from hypothesis import strategies as some
 from rsft import layout
 from rsft.canary import Canary
 from rsft.generation import parts
-from rsft.generation.requests import CellRequest, EvalTask, split
+from rsft.generation.requests import Adapter, CellRequest, EvalTask, convoys, split
 from rsft.records import Generation
 from rsft.storage import Storage
 
@@ -68,6 +70,19 @@ def test_parts_ask_everything_once_and_none_is_too_large(
         assert {(c.total, c.begin, c.samples) for c in slices} == {(asked.problems, begin, asked.samples)}
     assert split(whole, most) == found
     assert split(whole, 10_000) == [split(whole, 10_000)[0]], "a small task stays whole"
+
+
+def test_adapters_of_one_base_travel_together(tmp_path: Path) -> None:
+    def lora(base: str, weights: str) -> EvalTask:
+        adapter = Adapter(folder=weights, rank=8, base=base, base_canary=Canary(ids=[], logprobs=[]))
+        return replace(task(cell("b", 1, 1)), adapter=adapter, weights=weights)
+
+    full = task(cell("b", 1, 1))
+    tasks = [full, lora("x", "1"), lora("x", "1"), lora("x", "2"), lora("x", "3"), lora("y", "4"), full]
+    found = [[tasks.index(one) for one in convoy] for convoy in convoys(tasks, 2)]
+    assert found == [[0], [1], [1, 3], [4], [5], [0]], "parts of one checkpoint one after the other"
+    assert all(len(convoy) == 1 for convoy in convoys(tasks, 1))
+    assert EvalTask.read(json.loads(json.dumps(tasks[1].as_json()))) == tasks[1]
 
 
 def test_a_cell_is_whole_with_its_last_part_and_not_before(tmp_path: Path) -> None:

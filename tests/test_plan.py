@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from rsft import layout
-from rsft.cli import load_page
 from rsft.errors import SpecError
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import classify, make_plan
 
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"

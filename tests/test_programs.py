@@ -11,6 +11,7 @@ import pytest
 
 from rsft.errors import DataError
 from rsft.scoring.jail.calls import Status
+from rsft.scoring.jail.programs import difference
 from rsft.scoring.programs import Code, code_reference, grade_code, read_code
 from rsft.scoring.sandbox import Limits
 
@@ -108,6 +109,91 @@ def test_programs_and_asserts() -> None:
     assert status(MBPP, "```python\ndef sum_of(n):\n    return 3\n```") == "failed"
 
 
+VALUES = {
+    "functional_tests": [
+        {"input": "[2, 7, 11, 15]\n9", "output": "[0, 1]"},
+        {"input": "[3, 3]\n6\n", "output": "[0, 1]"},
+        {"input": "[0.5, -0.5]\n0", "output": "[0, 1]"},
+    ],
+    "entry_point": "twoSum",
+}
+TWO_SUM = """```python
+class Solution:
+    def twoSum(self, nums: List[int], target: int) -> List[int]:
+        seen = {}
+        for i, n in enumerate(nums):
+            if target - n in seen:
+                return [seen[target - n], i]
+            seen[n] = i
+```"""
+
+
+def test_functions_are_called_with_values() -> None:
+    assert status(VALUES, TWO_SUM) == "passed"
+    plain = "```python\ndef twoSum(nums, target):\n    return (0, 1)\n```"
+    assert status(VALUES, plain) == "passed"  # a tuple counts as a list
+    assert status(VALUES, TWO_SUM.replace("[seen[target - n], i]", "[i, seen[target - n]]")) == "failed"
+    assert status(VALUES, TWO_SUM.replace("twoSum", "other")) == "failed"
+    assert status(VALUES, TWO_SUM.replace("Solution", "Answer")) == "failed"
+    assert status(VALUES, "No program, sorry.") == "unreadable"
+
+
+WRONG_CALLS = {
+    "a text": "return '[0, 1]'",
+    "nothing": "pass",
+    "a hang": "while True: pass",
+    "an exit": "import os; os._exit(0)",
+    "a soft exit": "raise SystemExit(0)",
+    "an exception": "return nums[9]",
+    "equal to all": "return type('All', (), {'__eq__': lambda *a: True})()",
+    "a generator": "yield from (0, 1)",
+    "prints only": "print([0, 1])",
+    "a memory bomb": "return [0] * 10**10",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_CALLS)
+def test_functions_that_do_anything_else_fail(name: str) -> None:
+    code = f"class Solution:\n    def twoSum(self, nums, target):\n        {WRONG_CALLS[name]}"
+    assert status(VALUES, fenced(code), wall_s=1.0) == "failed"
+
+
+def fenced(code: str) -> str:
+    return f"```python\n{code}\n```"
+
+
+def test_a_name_of_the_test_is_not_taken_from_the_code() -> None:
+    cheat = "class Always:\n    __eq__ = lambda *a: True\ndef list(x): return Always()\nisinstance = list\n"
+    assert status(VALUES, fenced(f"{cheat}def twoSum(*a): return 5")) == "failed"
+    assert status(VALUES | {"entry_point": "sum"}, fenced(f"{cheat}def sum(*a): return 5")) == "failed"
+
+
+def test_contest_programs_need_no_imports_and_keep_their_builtins() -> None:
+    assert status(STDIN, fenced("print(sum(map(int, deque(sys.stdin.read().split()))))")) == "passed"
+    built_in = "assert pow(2, 3, 5) == 3\nprint(sum(map(int, input().split())))"
+    assert status(STDIN, fenced(built_in)) == "passed"
+
+
+@pytest.mark.parametrize(
+    ("printed", "wanted", "why"),
+    [
+        ("1 2\n3", "1  2 \n 3\n\n", ""),
+        ("0.50 7", "0.5 7", ""),
+        ("1e3", "1000", ""),
+        ("07", "7", "word 1 of line 1"),
+        ("0.30000000000000004", "0.3", "word 1 of line 1"),
+        ("1 2 3", "1\n2\n3", "1 lines, not 3"),
+        ("1\n\n2", "1\n2", "3 lines, not 2"),
+        ("1", "1 2", "missing, not '2'"),
+        ("1 2", "1", "not there"),
+        ("nan", "NaN", "word 1"),
+    ],
+)
+def test_what_is_printed_is_compared_as_livecodebench_does(printed: str, wanted: str, why: str) -> None:
+    found = difference(printed, wanted)
+    assert (why in found) if why else not found
+
+
 def test_a_broken_reference_is_a_fault() -> None:
     right = PASSES["a whole function"]
     for test in (
@@ -130,6 +216,9 @@ def test_a_broken_reference_is_a_fault() -> None:
         ({"tests": []}, "one or more"),
         ({"stdin_tests": []}, "one or more"),
         ({"stdin_tests": [{"input": 1, "output": ""}]}, "input and output"),
+        ({"functional_tests": [{"input": "1", "output": "1"}]}, "entry_point None"),
+        ({"functional_tests": [{"input": "x", "output": "1"}], "entry_point": "f"}, "no JSON"),
+        ({"functional_tests": [], "entry_point": "f"}, "one or more"),
         ({"prompt": 3, "tests": ["x"]}, "prompt"),
     ],
 )

@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from rsft.cli import load_page
 from rsft.spec import OVERFITTING, OVERFITTING_EPOCHS, REASONS, SANE, STUDY, Cell, TrainSpec
 from rsft.spec.recipes import beside
 from rsft.spec.schedule import learning_rate
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import make_plan
 from rsft.sweep.show import show_plan
 

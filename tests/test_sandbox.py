@@ -385,7 +385,7 @@ def test_the_first_alternative_that_compiles_counts() -> None:
 def test_programs_are_compared_by_words() -> None:
     double = "import sys\nfor line in sys.stdin: print(int(line) * 2)"
     assert printed(double, ("1\n2\n", "2\n4"), ("3", "6  \n\n"), ("", "")) == Outcome("passed")
-    assert printed(double, ("1", "2"), ("1\n2\n", "2\n5\n")).why == "test 2: word 2 is '4', not '5'"
+    assert printed(double, ("1", "2"), ("1\n2\n", "2\n5\n")).why == "test 2: word 1 of line 2 is '4', not '5'"
     assert printed("print(0.5, 1e3, '007')", ("", "0.50 1000 007")) == Outcome("passed")
     assert printed("print('07', 'nan')", ("", "7 nan")).status == "failed"
     assert printed("print(open(0).read()); import sys; sys.exit(0)", ("a", "a")) == Outcome("passed")

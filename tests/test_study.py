@@ -9,10 +9,10 @@ import pytest
 
 from rsft.analysis.claims import answer_claims
 from rsft.analysis.published import ANSWERS, published
-from rsft.cli import load_page
 from rsft.spec import Pick
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import make_plan
 
 SWEEP = load_page(Path(__file__).resolve().parents[1] / "sweeps" / "study.py")

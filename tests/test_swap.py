@@ -44,6 +44,13 @@ def test_a_swapped_engine_answers_like_a_fresh_one(found: dict[str, Any], varian
     assert one["same as before"] < 20
 
 
+def test_adapters_side_by_side_answer_as_their_merged_weights_do(found: dict[str, Any]) -> None:
+    adapters = found["adapters"]
+    assert adapters["same as merged"] == [20, 20]
+    assert adapters["differ"] > 10
+    assert "does not reproduce its canary" in adapters["wrong canary"]
+
+
 def test_a_tied_head_that_was_not_packed_again_is_caught(found: dict[str, float]) -> None:
     assert found["stale head off by"] > 100 * CANARY_TOLERANCE["cpu"]
     assert found["restarts after a stale head"] == 1

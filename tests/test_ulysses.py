@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from rsft.cli import load_page
 from rsft.data.batches import IGNORE, MicroBatch
 from rsft.errors import SpecError
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import make_plan
 from rsft.training import ulysses
 

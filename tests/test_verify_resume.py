@@ -17,7 +17,6 @@ import numpy as np
 import pytest
 
 from rsft import layout
-from rsft.cli import load_page
 from rsft.data.batches import RowOrder
 from rsft.errors import EngineError, RsftError, SpecError, StorageError
 from rsft.resume import killer, tree
@@ -28,6 +27,7 @@ from rsft.resume.table import cells, markdown
 from rsft.resume.verify import KINDS, blows, check_epoch, choose, kinds, length, scratch_storage, shortened
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.sweep.page import load_page
 from rsft.sweep.plan import make_plan
 
 HOUSE = Path(__file__).resolve().parents[1]

@@ -230,3 +230,19 @@ def holm(p_values: Sequence[float]) -> list[float]:
     for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
         adjusted[i] = least = max(least, min(1.0, (len(p_values) - rank) * p_values[i]))
     return adjusted
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted so that those below q hold a share q of false ones on average, in the given order.
+
+    Benjamini and Hochberg (1995, J. R. Stat. Soc. B 57:289); for independent or positively dependent tests.
+
+    Raises:
+        DataError: a p-value outside 0 to 1.
+    """
+    if not all(0 <= p <= 1 for p in p_values):
+        raise DataError(f"p-values lie in 0 to 1; got {list(p_values)}.")
+    adjusted, most, count = [0.0] * len(p_values), 1.0, len(p_values)
+    for rank, i in reversed(list(enumerate(sorted(range(count), key=lambda i: p_values[i]), 1))):
+        adjusted[i] = most = min(most, count / rank * p_values[i])
+    return adjusted

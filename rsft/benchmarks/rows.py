@@ -158,17 +158,18 @@ def human_eval(row: Row, number: int) -> Asked:
 
 
 def mbpp(row: Row, number: int) -> Asked:
-    """MBPP: `text`, `code`, `test_list`, `test_setup_code`; the tests as a `check`, as HumanEval has it."""
+    """MBPP: `text`, `code`, `test_list`, `test_setup_code`.
+
+    The tests stay statements of their own: some solutions are called `check`, and one test needs a
+    second name of the code.
+    """
     tests: list[str] = row["test_list"]
     called = {node.id for node in ast.walk(ast.parse("\n".join(tests))) if isinstance(node, ast.Name)}
-    defined = [node.name for node in ast.parse(row["code"]).body if isinstance(node, ast.FunctionDef)]
-    names = [name for name in defined if name in called]
-    if not names:
+    defined = {node.name for node in ast.parse(row["code"]).body if isinstance(node, ast.FunctionDef)}
+    if not called & defined:
         raise DataError(f"row {number} of MBPP has tests that call none of its functions: {tests!r:.200}")
-    body = "\n".join(f"    {line}" for test in tests for line in test.splitlines())
-    check = f"{row['test_setup_code']}\n\ndef check(candidate):\n{body}\n"
     asked = f"{row['text'].strip()}\nYour code should pass these tests:\n" + "\n".join(tests)
-    return Asked(asked, row["code"], {"prompt": "", "entry_point": names[-1], "test": check})
+    return Asked(asked, row["code"], {"tests": tests, "setup": row["test_setup_code"]})
 
 
 def ifeval(row: Row, number: int) -> Asked:

@@ -43,16 +43,17 @@ class Endpoint:
 
     def answer(
         self,
-        task: EvalTask,
+        tasks: Sequence[EvalTask],
         problems: Mapping[str, Sequence[Problem]],
         have: Mapping[str, set[tuple[str, int]]],
     ) -> Iterator[tuple[CellRequest, list[Generation]]]:
         """As `rsft.generation.engine.Engine.answer`."""
-        found: dict[str, list[Generation]] = {cell.folder: [] for cell in task.cells}
+        cells = [(task, cell) for task in tasks for cell in task.cells]
+        found: dict[str, list[Generation]] = {cell.folder: [] for _, cell in cells}
         left = Counter[str]()
         with ThreadPoolExecutor(PARALLEL) as pool:
             asked: dict[Future[Generation], CellRequest] = {}
-            for cell in task.cells:
+            for task, cell in cells:
                 for problem in problems[cell.folder]:
                     for sample in range(cell.samples):
                         if (problem.id, sample) not in have[cell.folder]:

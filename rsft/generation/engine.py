@@ -15,6 +15,7 @@ from typing import Any
 
 from vllm import LLM, SamplingParams, TokensPrompt
 from vllm.distributed.parallel_state import cleanup_dist_env_and_memory
+from vllm.lora.request import LoRARequest
 from vllm.sampling_params import RequestOutputKind
 
 from rsft.canary import Canary, distance
@@ -26,7 +27,7 @@ from rsft.generation.requests import (
     sample_seed,
     token_budget,
 )
-from rsft.generation.settings import CANARY_TOLERANCE, Device, engine_arguments
+from rsft.generation.settings import ADAPTER_TOLERANCE, CANARY_TOLERANCE, Device, engine_arguments
 from rsft.records import Generation, Problem
 from rsft.spec.model import ModelSpec
 
@@ -43,10 +44,24 @@ class Engine:
         device: Device,
         max_model_tokens: int | None,
         tensor_parallel: int = 1,
+        adapters: int = 1,
+        rank: int = 0,
     ) -> None:
+        """Starts with the base.
+
+        Args:
+            base: folder or hub id.
+            model: for its tokenizer.
+            device: of the engine.
+            max_model_tokens: context; None means the model's own.
+            tensor_parallel: GPUs.
+            adapters: LoRA checkpoints served at the same time.
+            rank: the highest of theirs; 0 for none.
+        """
         self._device = device
-        self._tensor_parallel = tensor_parallel
-        self._max_model_tokens = max_model_tokens
+        self._settings = (device, max_model_tokens, tensor_parallel, adapters, rank)
+        self._adapters: dict[str, LoRARequest] = {}
+        self._adopted = 0
         self._tokenizer = load_tokenizer(base, model)
         self._llm = self._start(base)
         self._live = base
@@ -55,7 +70,7 @@ class Engine:
         """How often a swap could not be proven and the engine was started anew."""
 
     def _start(self, weights: str) -> LLM:
-        return LLM(**engine_arguments(weights, self._device, self._max_model_tokens, self._tensor_parallel))
+        return LLM(**engine_arguments(weights, *self._settings))
 
     def close(self) -> None:
         """Gives the engine's memory back; nothing can be asked afterwards."""
@@ -89,16 +104,34 @@ class Engine:
                 "nats per token); the folder was changed after its export: delete it and run again."
             )
 
+    def adopt(self, folder: str, canary: Canary) -> None:
+        """Serves an adapter beside the live base from now on, and proves it.
+
+        Raises:
+            EngineError: base and adapter together do not reproduce the canary.
+        """
+        if folder not in self._adapters:
+            self._adopted += 1
+            # Only what is asked for now is kept: vLLM itself holds as many as it may.
+            self._adapters[folder] = LoRARequest(folder, self._adopted, folder)
+        off = self._distance(canary, self._adapters[folder])
+        if off > ADAPTER_TOLERANCE:
+            raise EngineError(
+                f"adapter {folder} does not reproduce its canary on {self._live} (off by {off:.3g} nats per "
+                "token); it belongs to another base or was changed: delete its checkpoint and run again."
+            )
+
     def _swap(self, weights: str) -> None:
         self._llm.collective_rpc("reload_weights", kwargs={"weights_path": weights})
         if self._device == "cpu":
             self._llm.apply_model(repack_tied_head)
         self._llm.reset_prefix_cache()
 
-    def _distance(self, canary: Canary) -> float:
+    def _distance(self, canary: Canary, adapter: LoRARequest | None = None) -> float:
         ids = canary.ids
         asked = SamplingParams(max_tokens=1, temperature=0, prompt_logprobs=0)
-        (output,) = self._llm.generate([TokensPrompt(prompt_token_ids=ids)], asked, use_tqdm=False)
+        prompt = TokensPrompt(prompt_token_ids=ids)
+        (output,) = self._llm.generate([prompt], asked, use_tqdm=False, lora_request=adapter)
         assert output.prompt_logprobs is not None
         observed = [
             position[token].logprob
@@ -108,14 +141,14 @@ class Engine:
 
     def answer(
         self,
-        task: EvalTask,
+        tasks: Sequence[EvalTask],
         problems: Mapping[str, Sequence[Problem]],
         have: Mapping[str, set[tuple[str, int]]],
     ) -> Iterator[tuple[CellRequest, list[Generation]]]:
-        """All samples of all cells of a task, submitted at once.
+        """All samples of all cells, submitted at once.
 
         Args:
-            task: the live checkpoint's task.
+            tasks: the live checkpoint's, or those of several adopted adapters.
             problems: per cell folder, the problems asked.
             have: per cell folder, (problem, sample) pairs that exist and are not asked again.
 
@@ -123,11 +156,13 @@ class Engine:
             Each cell with its new generations, in any order, as soon as its last answer is there.
         """
         asked: dict[str, tuple[CellRequest, Problem, int, int, int]] = {}
-        found: dict[str, list[Generation]] = {cell.folder: [] for cell in task.cells}
+        cells = [(task, cell) for task in tasks for cell in task.cells]
+        found: dict[str, list[Generation]] = {cell.folder: [] for _, cell in cells}
         left = Counter[str]()
         engine = self._llm.llm_engine
         context = engine.model_config.max_model_len
-        for cell in task.cells:
+        for task, cell in cells:
+            adapter = self._adapters[task.adapter.folder] if task.adapter else None
             for problem in problems[cell.folder]:
                 ids = user_prompt_ids(self._tokenizer, problem.prompt)
                 budget = token_budget(cell.max_new_tokens, len(ids), context)
@@ -139,10 +174,11 @@ class Engine:
                         found[cell.folder].append(_no_room(problem, sample, seed, len(ids)))
                         continue
                     self._requests += 1
-                    asked[str(self._requests)] = (cell, problem, sample, seed, len(ids))
+                    name = str(self._requests)
+                    asked[name] = (cell, problem, sample, seed, len(ids))
                     left[cell.folder] += 1
                     prompt = TokensPrompt(prompt_token_ids=ids)
-                    engine.add_request(str(self._requests), prompt, self._sampling(task, seed, budget))
+                    engine.add_request(name, prompt, self._sampling(task, seed, budget), lora_request=adapter)
             if not left[cell.folder]:
                 yield cell, found[cell.folder]
         while engine.has_unfinished_requests():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -32,6 +33,22 @@ class CellRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Adapter:
+    """A LoRA checkpoint that is served on its base instead of being swapped in merged."""
+
+    folder: str
+    """With peft's two files (a path or URI)."""
+    rank: int
+    base: str
+    """What the engine holds meanwhile."""
+    base_canary: Canary
+
+    @classmethod
+    def read(cls, values: dict[str, Any]) -> Adapter:
+        return cls(**(values | {"base_canary": Canary(**values["base_canary"])}))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalTask:
     """One checkpoint and everything it is still to be asked."""
 
@@ -47,6 +64,8 @@ class EvalTask:
     temperature: float
     top_p: float
     seed: int
+    adapter: Adapter | None = None
+    """Served instead of `weights`, which are the same model merged."""
     stream: bool = False
     """Write each cell as soon as it is answered instead of all at the end. What is asked again after an
     interruption then meets another batch, whose rounding may change a sampled token."""
@@ -57,7 +76,8 @@ class EvalTask:
     @classmethod
     def read(cls, values: dict[str, Any]) -> EvalTask:
         cells = tuple(CellRequest(**cell) for cell in values["cells"])
-        return cls(**(values | {"cells": cells, "canary": Canary(**values["canary"])}))
+        adapter = values.get("adapter") and Adapter.read(values["adapter"])
+        return cls(**(values | {"cells": cells, "canary": Canary(**values["canary"]), "adapter": adapter}))
 
 
 def split(task: EvalTask, most: int) -> list[EvalTask]:
@@ -83,6 +103,24 @@ def split(task: EvalTask, most: int) -> list[EvalTask]:
             done += count
             room -= count * cell.samples
     return [replace(task, cells=tuple(cells)) for cells in parts if cells]
+
+
+def convoys(tasks: Sequence[EvalTask], at_once: int) -> list[list[EvalTask]]:
+    """Tasks that an engine answers at the same time: adapters of one base, each once; others alone."""
+    found: list[list[EvalTask]] = []
+    for task in tasks:
+        last = found[-1] if found else []
+        if (
+            task.adapter
+            and 0 < len(last) < at_once
+            and last[0].adapter
+            and last[0].adapter.base == task.adapter.base
+            and all(one.weights != task.weights for one in last)
+        ):
+            last.append(task)
+        else:
+            found.append([task])
+    return found
 
 
 def sample_seed(seed: int, benchmark: str, problem: str, sample: int) -> int:

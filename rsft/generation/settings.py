@@ -6,6 +6,13 @@ from typing import Any, Literal
 
 Device = Literal["cpu", "gpu"]
 
+LORA_RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
+"""What vLLM's kernels are made for."""
+
+ADAPTER_TOLERANCE = 5e-2
+"""As CANARY_TOLERANCE, for an adapter beside its base against the canary of the merged weights, which were
+rounded to the base's dtype. An adapter is asked for by its folder and never overwrites another."""
+
 CANARY_TOLERANCE: dict[Device, float] = {"cpu": 1e-3, "gpu": 5e-2}
 """Mean difference of log-probabilities that still counts as the same weights, nats per token.
 
@@ -15,7 +22,12 @@ On CPU engine and reference both compute in fp32 from the same bf16 weights: abo
 
 
 def engine_arguments(
-    model: str, device: Device, max_model_tokens: int | None, tensor_parallel: int = 1
+    model: str,
+    device: Device,
+    max_model_tokens: int | None,
+    tensor_parallel: int = 1,
+    adapters: int = 1,
+    rank: int = 0,
 ) -> dict[str, Any]:
     """Keyword arguments of `vllm.LLM`.
 
@@ -24,6 +36,8 @@ def engine_arguments(
         device: of the actor.
         max_model_tokens: context; None means the model's own.
         tensor_parallel: GPUs that one engine is spread over.
+        adapters: LoRA checkpoints served at the same time.
+        rank: the highest of theirs; 0 for none.
     """
     common: dict[str, Any] = {
         "model": model,
@@ -33,6 +47,12 @@ def engine_arguments(
         "disable_log_stats": True,
         "seed": 0,
     }
+    if rank:
+        common |= {
+            "enable_lora": True,
+            "max_loras": adapters,
+            "max_lora_rank": next(size for size in LORA_RANKS if size >= rank),
+        }
     if device == "gpu":
         return common | {
             "dtype": "auto",

@@ -10,7 +10,7 @@ import json
 import logging
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ import ray.data
 from rsft import layout
 from rsft.generation import parts
 from rsft.generation.endpoint import Endpoint
-from rsft.generation.requests import CellRequest, EvalTask, split
+from rsft.generation.requests import CellRequest, EvalTask, convoys, split
 from rsft.generation.settings import Device, actor_resources
 from rsft.records import Problem
 from rsft.spec.model import ModelSpec
@@ -54,40 +54,57 @@ class EngineActor:
             settings["device"],
             settings["max_model_tokens"],
             settings["tensor_parallel"],
+            settings["adapters"],
+            settings["rank"],
         )
 
     def __call__(self, batch: Batch) -> Iterator[Batch]:
-        for text in batch["task"]:
-            for row in self._answer(EvalTask.read(json.loads(text))):
+        for text in batch["tasks"]:
+            for row in self._answer([EvalTask.read(values) for values in json.loads(text)]):
                 yield {"cell": np.array([json.dumps(row)], dtype=object)}
 
-    def _answer(self, task: EvalTask) -> Iterator[dict[str, Any]]:
+    def _answer(self, tasks: list[EvalTask]) -> Iterator[dict[str, Any]]:
         """Writes the new answers of every part; yields a row per part."""
-        base = {"owner": task.owner, "trial_id": task.trial_id, "step": task.step}
-        open_cells = list(task.cells)
+        owners = {
+            cell.folder: {"owner": task.owner, "trial_id": task.trial_id, "step": task.step}
+            for task in tasks
+            for cell in task.cells
+        }
+        open_cells = [cell for task in tasks for cell in task.cells]
         restarts, died, self._died = self._engine.restarts, self._died, False
         error = ""
 
         def row(cell: CellRequest) -> dict[str, Any]:
             again = self._engine.restarts - restarts + died
-            return base | {"error": error, "restarts": again} | asdict(cell)
+            return owners[cell.folder] | {"error": error, "restarts": again} | asdict(cell)
 
         try:
-            self._engine.load(self._local(task.weights), task.canary)
-            problems = {c.folder: self._load(c.key)[c.first : c.first + c.problems] for c in task.cells}
-            have = {c.folder: parts.known(self._storage, c.folder) for c in task.cells}
-            answered = self._engine.answer(task, problems, have)
-            for cell, new in answered if task.stream else list(answered):
+            tasks = [self._ready(task) for task in tasks]
+            problems = {c.folder: self._load(c.key)[c.first : c.first + c.problems] for c in open_cells}
+            have = {c.folder: parts.known(self._storage, c.folder) for c in open_cells}
+            answered = self._engine.answer(tasks, problems, have)
+            for cell, new in answered if tasks[0].stream else list(answered):
                 parts.write(self._storage, cell, sorted(new, key=lambda g: (g.problem, g.sample)))
                 open_cells.remove(cell)
                 yield row(cell)
         except Exception as failure:
             # The one broad except of this room: a checkpoint that cannot be answered becomes failed
             # cells with their reason, and the actor goes on with the next checkpoint.
-            log.exception("checkpoint %s step %s", task.trial_id, task.step)
+            names = ", ".join(f"{task.trial_id} step {task.step}" for task in tasks)
+            log.exception("checkpoint %s", names)
             error = f"{type(failure).__name__}: {failure}"
         for cell in open_cells:
             yield row(cell)
+
+    def _ready(self, task: EvalTask) -> EvalTask:
+        """The task with what it names on this machine, loaded."""
+        if task.adapter is None:
+            self._engine.load(self._local(task.weights), task.canary)
+            return task
+        self._engine.load(self._local(task.adapter.base), task.adapter.base_canary)
+        adapter = replace(task.adapter, folder=self._local(task.adapter.folder))
+        self._engine.adopt(adapter.folder, task.canary)
+        return replace(task, adapter=adapter)
 
     def _local(self, weights: str) -> str:
         if "://" not in weights:
@@ -142,8 +159,8 @@ def answer_all(
     Args:
         tasks: checkpoints of one base model, with their open cells.
         settings: of `EngineActor`: storage, cache, base, model, device, max_model_tokens, tensor_parallel,
-            and endpoint (the address of an OpenAI-compatible server that has the model called `base`; None
-            starts vLLM).
+            adapters (LoRA checkpoints at the same time), rank (of theirs the highest, or 0), endpoint (the
+            address of an OpenAI-compatible server that has the model called `base`; None starts vLLM).
         finish: makes, in an actor of its own, what turns an answered cell's row into its final row;
             grading runs there, off the engines.
         device: of the actors.
@@ -157,7 +174,11 @@ def answer_all(
     context.enable_progress_bars = False
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # its files below the session's logs keep all
 
-    rows = [{"task": json.dumps(part.as_json())} for task in tasks for part in split(task, PART_ANSWERS)]
+    small = [part for task in tasks for part in split(task, PART_ANSWERS)]
+    rows = [
+        {"tasks": json.dumps([task.as_json() for task in convoy])}
+        for convoy in convoys(small, settings["adapters"])
+    ]
     answered = ray.data.from_items(rows, override_num_blocks=len(rows)).map_batches(
         EngineActor,
         fn_constructor_args=(settings,),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rsft.errors import DataError
 from rsft.records import Estimate, Score
@@ -35,7 +35,9 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     In this order: `accuracy`, the mean over problems of each problem's share of correct samples;
     `accuracy_finished`, the share of correct ones among samples that were not truncated;
     `truncated`, the share of samples that hit the token limit; `no_answer`, the share that ended
-    without an answer that could be read; `response_tokens`, the mean length in tokens.
+    without an answer that could be read; `response_tokens`, the mean length in tokens. Then, where every
+    problem has two samples or more, `pass@2`, `pass@4` and so on as far as the samples go; last
+    `response_tokens_median` and `response_tokens_p95`.
 
     Samples whose outcome is `error` are left out of everything; whoever reports counts them apart.
     A metric without any sample behind it (`accuracy_finished` when all were cut) is nan over 0
@@ -46,7 +48,8 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
 
     Returns:
         Estimates with 95 % intervals: `wilson` for shares, value +- 1.96 standard errors and not
-        below 0 for tokens (nan with one problem). Empty when nothing was graded.
+        below 0 for mean tokens (nan with one problem), `quantile` for the others. Empty when nothing
+        was graded.
     """
     graded = [score for score in scores if score.outcome != "error"]
     if not graded:
@@ -63,8 +66,109 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     interval = (max(0.0, tokens.value - half), tokens.value + half)
     if math.isnan(half):
         interval = (math.nan, math.nan)
-    found.append(_estimate("response_tokens", tokens, interval, graded))
+    found.append(estimate_of("response_tokens", tokens, interval, truncated_share(graded)))
+    found += passes(graded)
+    lengths = _by_problem(graded, lambda score: float(score.tokens))
+    for name, share in (("response_tokens_median", 0.5), ("response_tokens_p95", 0.95)):
+        found.append(quantile_estimate(name, lengths, share, found[0].truncated))
     return found
+
+
+def passes(scores: Sequence[Score]) -> list[Estimate]:
+    """`pass@k` for k = 2, 4, 8 ... up to the least number of samples that a problem has, errors aside.
+
+    The mean over problems of `pass_at_k`, with its standard error over problems. (`pass@1` is
+    `accuracy`; avg@n is another name of that.)
+    """
+    graded = [score for score in scores if score.outcome != "error"]
+    clusters = _by_problem(graded, _is_correct)
+    least = min(map(len, clusters), default=0)
+    found = []
+    for k in (2**power for power in range(1, max(1, least).bit_length())):
+        means = [[pass_at_k(len(cluster), int(sum(cluster)), k)] for cluster in clusters]
+        share = replace(ratio(means), samples=len(graded))
+        found.append(estimate_of(f"pass@{k}", share, wilson(share), truncated_share(graded)))
+    return found
+
+
+def accuracy_at(scores: Sequence[Score], budgets: Sequence[int]) -> list[Estimate]:
+    """Accuracy that smaller token budgets would have given, from the generations there are.
+
+    A sample counts as correct under a budget of b tokens when it is correct and no longer than b:
+    decoding goes left to right, so the first b tokens of a response are what a budget of b leaves of
+    it. Exact for budgets up to the one that was generated with; above that a lower bound. (A response
+    whose answer was complete before the cut counts as cut here.)
+
+    Args:
+        scores: of one checkpoint on one benchmark.
+        budgets: in tokens, above 0.
+
+    Returns:
+        `accuracy@B tokens` for each budget; `truncated` is the share that the budget cuts.
+
+    Raises:
+        DataError: a budget that is not positive.
+    """
+    if not all(budget > 0 for budget in budgets):
+        raise DataError(f"token budgets are above 0; got {list(budgets)}.")
+    graded = [score for score in scores if score.outcome != "error"]
+    found = []
+    for budget in budgets if graded else ():
+        cut = [
+            replace(score, outcome="truncated", truncated=True) if score.tokens > budget else score
+            for score in graded
+        ]
+        found.append(_share(f"accuracy@{budget} tokens", cut, _is_correct, mean_of_problems=True))
+    return found
+
+
+def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, float, float]:
+    """The smallest value that `share` of all values do not exceed, and its 95 % interval.
+
+    Woodruff (1952, JASA 47:635): the interval of the share below the value, here `wilson` with the
+    standard error clustered by problem, is read off the same distribution function.
+
+    Args:
+        clusters: per problem its values, one or more.
+        share: in (0, 1); 0.5 is the (lower) median.
+
+    Raises:
+        DataError: no problem, one without a value, or a share outside (0, 1).
+    """
+    if not 0 < share < 1:
+        raise DataError(f"a quantile is of a share between 0 and 1; got {share}.")
+    values = sorted(value for cluster in clusters for value in cluster)
+    if not values:
+        raise DataError("a quantile needs one or more values; got none.")
+
+    def at(part: float) -> float:
+        return values[min(len(values) - 1, max(0, math.ceil(part * len(values) - 1e-9) - 1))]
+
+    value = at(share)
+    below = ratio([[float(each <= value) for each in cluster] for cluster in clusters])
+    # The variance is that of being below the true quantile, so p is the share itself.
+    low, high = wilson(replace(below, value=share))
+    return value, at(low), at(high)
+
+
+def quantile_estimate(
+    metric: str, clusters: Sequence[Sequence[float]], share: float, truncated: float
+) -> Estimate:
+    """`quantile` as an estimate; its error is its interval's width over 2 x 1.96, nan with one problem."""
+    value, low, high = quantile(clusters, share)
+    if len(clusters) == 1:
+        low = high = math.nan
+    samples = sum(map(len, clusters))
+    return Estimate(
+        metric=metric,
+        value=value,
+        stderr=(high - low) / (2 * Z_95),
+        ci_low=low,
+        ci_high=high,
+        problems=len(clusters),
+        samples=samples,
+        truncated=truncated,
+    )
 
 
 def ratio(clusters: Sequence[Sequence[float]]) -> Ratio:
@@ -160,7 +264,7 @@ def _share(
         share = Ratio(of_means.value, of_means.stderr, of_means.problems, len(scores))
     else:
         share = ratio(clusters)
-    return _estimate(metric, share, wilson(share), scores)
+    return estimate_of(metric, share, wilson(share), truncated_share(scores))
 
 
 def _nothing(metric: str) -> Estimate:
@@ -178,7 +282,8 @@ def _nothing(metric: str) -> Estimate:
     )
 
 
-def _estimate(metric: str, mean: Ratio, interval: tuple[float, float], scores: Sequence[Score]) -> Estimate:
+def estimate_of(metric: str, mean: Ratio, interval: tuple[float, float], truncated: float) -> Estimate:
+    """An estimate from its parts; `truncated` is the share of its samples that were cut."""
     return Estimate(
         metric=metric,
         value=mean.value,
@@ -187,5 +292,10 @@ def _estimate(metric: str, mean: Ratio, interval: tuple[float, float], scores: S
         ci_high=interval[1],
         problems=mean.problems,
         samples=mean.samples,
-        truncated=sum(score.truncated for score in scores) / len(scores),
+        truncated=truncated,
     )
+
+
+def truncated_share(scores: Sequence[Score]) -> float:
+    """Share of scores whose generation hit the token limit."""
+    return sum(score.truncated for score in scores) / len(scores)

@@ -13,8 +13,6 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any, Literal
 
-from rsft.scoring.notation import apart, readable
-
 Isolated = Literal["math", "reasoning_gym"]
 """Graders that run in a process of their own."""
 
@@ -37,29 +35,22 @@ def _overlong(answer: str, gold: str) -> bool:
 
 
 def grade_math(answer: str, gold: str) -> float:
-    r"""1.0 when the answer is mathematically the gold answer, else 0.0.
+    """1.0 when the answer is mathematically the gold answer, else 0.0.
 
-    `verify(parse(gold), parse(answer))` of math-verify, the gold first since its comparison is not
-    symmetric, each wrapped in `\boxed{}` so that all of it is read and as LaTeX. Its own timeouts
-    are off: they answer False, which would count as wrong, and a signal cannot interrupt the big
-    integers of `9^{9^{9^9}}` anyway. The clock is `rsft.scoring.grade`'s, which kills.
+    No clock runs here: math-verify's own would answer False, which would count as wrong. The clock is
+    that of `rsft.scoring.grade`, which kills.
 
     Raises:
         ValueError: the gold answer itself cannot be read.
     """
-    answer, gold = answer.strip().rstrip(".,;"), gold.strip().rstrip(".,;")
+    answer, gold = answer.strip(), gold.strip()
     if answer == gold:
         return 1.0
-    if _overlong(answer, gold) or apart(gold, answer):
+    if _overlong(answer, gold):
         return 0.0
-    answer, gold = readable(answer), readable(gold)
-    from math_verify import parse, verify  # seconds: sympy
+    from rsft.scoring.equivalence import equivalent  # seconds: sympy
 
-    parsed_gold = parse(f"\\boxed{{{gold}}}", parsing_timeout=None)
-    if not parsed_gold:
-        raise ValueError(f"math-verify cannot read the gold answer {gold!r:.200}")
-    parsed = parse(f"\\boxed{{{answer}}}", parsing_timeout=None)
-    return float(verify(parsed_gold, parsed, timeout_seconds=None))
+    return float(equivalent(gold, answer))
 
 
 def grade_reasoning_gym(answer: str, entry: dict[str, Any], task: str, config: dict[str, Any]) -> float:

@@ -1,45 +1,209 @@
-r"""Mathematical notation that math-verify misreads: separators it stops at, marks it passes over."""
+r"""Reads the notation of a final answer: what is dress, what is a number, what holds parts together.
+
+Pure text, no parser of expressions: `rsft.scoring.equivalence` compares what is found here, and asks
+math-verify about the rest. The rules, each one a fact of notation rather than of a benchmark:
+
+- spacing, sizes, fonts and other spellings of one sign (`\left`, `\dfrac`, `\leq`, `π`) mean nothing;
+- an integer may be written in groups of three, separated by a comma or a gap (`10{,}000`, `10\,000`);
+- percent is a hundredth, a unit and a currency multiply; where one of two answers leaves them out, they go
+  without saying, and where both have one, they count;
+- the digits of a number in a stated base are no decimal number;
+- braces hold a set (no order, no repeats), parentheses with commas a tuple or an interval (order), bare
+  commas, "and" and "or" a list of answers (no order, repeats count), and $\pm$ stands for two answers;
+- an inequality of one variable is an interval, and `x =` before a value names it.
+"""
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import Literal
 
-_GAP = r"(?:\\[,;:! ]|[ ~]|\{,\})"
-_GROUPED = re.compile(rf"[-+]?\d{{1,3}}(?:{_GAP}\d{{3}})+(?:\.\d+)?")
-"""One whole number in groups of three; never a list, whose items a comma separates."""
-_GAPS = re.compile(_GAP)
-_SCIENTIFIC = re.compile(r"([-+]?(?:\d+\.?\d*|\.\d+))[eE]([-+]?\d{1,4})")
-_MINUS = re.compile(r"\\text\s?\{\s?[-\u2212]\s?\}")
-_IN_BASE = re.compile(r"([-+]?[0-9A-Za-z.]+)_\{?(\d{1,2})\}?")
-_DRESS = re.compile(r"\\(?:left|right)(?![a-zA-Z])|\\[,;:! ]|\s")
+from rsft.scoring.quantities import GAP
+
+_UNICODE = str.maketrans(
+    {
+        **dict.fromkeys("−–‐‑", "-"),
+        **dict.fromkeys("\u00a0\u2009\u202f\u2003\t\n", " "),
+        "×": r"\times ",
+        "·": r"\cdot ",
+        "÷": r"\div ",
+        "π": r"\pi ",
+        "∞": r"\infty ",
+        "≤": r"\le ",
+        "≥": r"\ge ",
+        "≠": r"\ne ",
+        "±": r"\pm ",
+        "∪": r"\cup ",
+        "∩": r"\cap ",
+        "∈": r"\in ",
+        "∅": r"\emptyset ",
+        "ℝ": r"\mathbb{R}",
+        "√": r"\sqrt ",
+        "θ": r"\theta ",
+        "°": r"^\circ ",
+        "²": "^2",
+        "³": "^3",
+        "½": r"\frac{1}{2}",
+        "¼": r"\frac{1}{4}",
+        "¾": r"\frac{3}{4}",
+        "…": r"\ldots ",
+    }
+)
+_FENCES: dict[str, str] = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
+_RESPELLED = tuple(
+    (re.compile(pattern), plain)
+    for pattern, plain in (
+        (r"\\(?:left|right|middle|[bB]ig{1,2}[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
+        (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
+        (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
+        (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
+        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
+        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
+        (
+            r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
+            r"\\text",
+        ),
+        (r"\\text\s?\{\s*-\s*\}", "-"),
+        (r"\\(?:lt|less)(?![a-zA-Z])", "<"),
+        (r"\\(?:gt|greater)(?![a-zA-Z])", ">"),
+        (r"\\le(?:q|qslant)?(?![a-zA-Z])|<=", r"\\le "),
+        (r"\\ge(?:q|qslant)?(?![a-zA-Z])|>=", r"\\ge "),
+        (r"\\neq(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
+        (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
+        (r"\\langle(?![a-zA-Z])", "("),  # angles hold coordinates
+        (r"\\rangle(?![a-zA-Z])", ")"),
+        (r"\\[lr]brace(?![a-zA-Z])", lambda found: r"\{" if found[0][1] == "l" else r"\}"),
+        (r"\\[lr](?:vert|brack)(?![a-zA-Z])", lambda found: _FENCES[found[0]]),
+        (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
+        (r"\^\s*\{\s*\\circ\s*\}|\\degree(?![a-zA-Z])", r"^\\circ"),
+        (r"\\text\{\s*(?:degrees?|°|\^\\circ)\s*\}|(?<=\d)\s+degrees?$", r"^\\circ"),
+        (r"\\text\{\s*(?:percent|\\?%)\s*\}|(?<=\d)\s+percent$|(?<!\\)%", r"\\%"),
+        (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),
+    )
+)
+_DOLLARS = re.compile(r"(?<!\\)\$")
+_SPACES = re.compile(r" {2,}")
 
 
-def readable(answer: str) -> str:
-    r"""The same value as math-verify reads it: `10\,000` as 10000, `1.5e3` as 1.5 times a power."""
-    answer = _MINUS.sub("-", answer)
-    if _GROUPED.fullmatch(answer):
-        return _GAPS.sub("", answer)
-    if found := _SCIENTIFIC.fullmatch(answer):
-        return rf"{found[1]} \times 10^{{{found[2].lstrip('+')}}}"
-    return answer
+def plain(answer: str) -> str:
+    """The same answer without dress, and each sign in one spelling."""
+    text = answer.strip().rstrip(".,;:").translate(_UNICODE)
+    text = _DOLLARS.sub("", text)
+    for pattern, spelled in _RESPELLED:
+        text = pattern.sub(spelled, text)
+    return _SPACES.sub(" ", text).lstrip(f" {GAP}").rstrip(f" {GAP}.,;:")
 
 
-def apart(one: str, two: str) -> bool:
-    r"""Whether marks that math-verify passes over make two values differ.
-
-    Numbers in two different bases or of different digits; a set and an ordered tuple or interval;
-    one letter in both cases.
-    """
-    one, two = _DRESS.sub("", one), _DRESS.sub("", two)
-    bases = _IN_BASE.fullmatch(one), _IN_BASE.fullmatch(two)
-    if bases[0] and bases[1]:
-        return bases[0].groups() != bases[1].groups()
-    if len(one) == len(two) == 1 and one.isalpha():
-        return one != two
-    return {_enclosed(one), _enclosed(two)} == {"set", "tuple"}
+_OPENING, _CLOSING = "([{", ")]}"
+_GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_CONJUNCTION = r"\\text\s?\{[\s,]*(?:and|or)[\s,]*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])"
+_TOKEN = re.compile(rf"(?P<word>{_CONJUNCTION})|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+Kind = Literal["list", "set", "tuple", "matrix"]
 
 
-def _enclosed(text: str) -> str:
-    if text.startswith(r"\{") and text.endswith(r"\}"):
-        return "set"
-    return "tuple" if text[:1] in ("(", "[") and text[-1:] in (")", "]") and "," in text else ""
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Several answers, and what holds them together."""
+
+    kind: Kind
+    items: tuple[str, ...]
+    fence: str = ""
+    """`()`, `(]` and so on of a tuple or interval; rows and columns of a matrix."""
+    number: str = ""
+    """The single answer that a list may be as well, where its commas group a number: `1,000`."""
+
+
+def split(text: str, separators: str) -> list[str]:
+    r"""Pieces between separators that stand in no bracket; a separator is a sign, `\cup` or `and`."""
+    pieces, depth, start = list[str](), 0, 0
+    wanted = separators.split()
+    for token in _TOKEN.finditer(text):
+        sign = token[0]
+        if sign in (r"\{", *_OPENING):
+            depth += 1
+        elif sign in (r"\}", *_CLOSING):
+            depth -= 1
+        elif depth == 0 and ("and" if token["word"] else sign) in wanted:
+            pieces.append(text[start : token.start()])
+            start = token.end()
+    return [piece.strip(f" {GAP}") for piece in (*pieces, text[start:])]
+
+
+def parts(text: str) -> Parts | None:
+    """The outermost structure of a plain answer; None where it is a single one."""
+    pieces = [each for piece in split(text, "; and") for each in _by_comma(piece) if each]
+    if len(pieces) > 1:
+        return Parts("list", tuple(_each_sign(pieces)))
+    if len(pieces) == 1 and (grouped := _ungrouped(pieces[0])):
+        return Parts("list", tuple(split(pieces[0], ",")), number=grouped)
+    fenced = _fenced(text)
+    if fenced and fenced.kind == "set":
+        return fenced
+    if (both := _each_sign([text])) != [text]:
+        return Parts("list", tuple(both))
+    return _matrix(text) or fenced
+
+
+def _by_comma(piece: str) -> list[str]:
+    return [piece] if _ungrouped(piece) else split(piece, ",")
+
+
+def _ungrouped(text: str) -> str:
+    """A single answer without the commas that group its digits; empty where others or none are there."""
+    found = _GROUPED.sub(lambda number: number[0].replace(",", ""), text)
+    return found if len(split(text, ",")) > len(split(found, ",")) == 1 else ""
+
+
+def _each_sign(pieces: list[str]) -> list[str]:
+    r"""Each piece with one $\pm$ as two."""
+    found = list[str]()
+    for piece in pieces:
+        if len(re.findall(r"\\pm(?![a-zA-Z])", piece)) == 1 and r"\mp" not in piece:
+            found += [re.sub(r"\\pm(?![a-zA-Z])", sign, piece).strip() for sign in "+-"]
+        else:
+            found.append(piece)
+    return found
+
+
+def _fenced(text: str) -> Parts | None:
+    if text[:2] == r"\{" and text[-2:] == r"\}":
+        inner = text[2:-2]
+        return Parts("set", tuple(_each_sign(split(inner, ", ;")))) if _closed(inner) else None
+    if text[:1] in ("(", "[") and text[-1:] in (")", "]") and _closed(inner := text[1:-1]):
+        items = split(inner, ", ;")
+        return Parts("tuple", tuple(items), text[0] + text[-1]) if len(items) > 1 else None
+    return None
+
+
+def _closed(inner: str) -> bool:
+    """Whether brackets open and close within a text, so that those around it belong together."""
+    level = 0
+    for token in _TOKEN.finditer(inner):
+        level += (token[0] in (r"\{", *_OPENING)) - (token[0] in (r"\}", *_CLOSING))
+        if level < 0:
+            return False
+    return level == 0
+
+
+def depth(text: str) -> int:
+    """How deep brackets are nested."""
+    deepest = level = 0
+    for sign in text:
+        level += (sign in _OPENING) - (sign in _CLOSING)
+        deepest = max(deepest, level)
+    return deepest
+
+
+_MATRIX = re.compile(r"\\begin\{(?:[pb]|small)?matrix\}(.*)\\end\{(?:[pb]|small)?matrix\}", re.DOTALL)
+_ARRAY = re.compile(r"[(\[]\s*\\begin\{array\}\s*\{[^{}]*\}(.*)\\end\{array\}\s*[)\]]", re.DOTALL)
+
+
+def _matrix(text: str) -> Parts | None:
+    found = _MATRIX.fullmatch(text) or _ARRAY.fullmatch(text)
+    if not found or r"\begin" in found[1]:
+        return None
+    rows = [split(row, "&") for row in split(found[1], "\\\\") if row]
+    if len({len(row) for row in rows}) != 1:
+        return None
+    return Parts("matrix", tuple(cell for row in rows for cell in row), f"{len(rows)}x{len(rows[0])}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -14,6 +15,19 @@ from rsft.scoring.sandbox import CallTests, Limits, ProgramTests, examine
 
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
 _PYTHON = frozenset(("python", "py", "python3", "py3", "pypy", "pypy3"))
+_IMPORTED = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json", "builtins", "typing"),
+)
+CONTEST_IMPORTS = "\n".join(
+    (
+        *(f"from {module} import *" for module in _IMPORTED),
+        *(f"import {module}" for module in _IMPORTED),
+        "sys.setrecursionlimit(50_000)\n",
+    )
+)
+"""What LiveCodeBench runs before every answer (its testing_util.py): contest code leaves imports out."""
+
 _STARTS_CODE = re.compile(r"(?:async[ ]+def|def|class|import|from)\b|@|#")
 
 
@@ -30,10 +44,19 @@ class Code:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ValueTests:
+    """Tests that call a function, or a method of `Solution`, with values and compare what it gives."""
+
+    name: str
+    pairs: tuple[tuple[list[Any], Any], ...]
+    """Arguments and expected value of each, as JSON has them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CodeReference:
     """What code is asked for, and how it is examined."""
 
-    exam: CallTests | ProgramTests
+    exam: CallTests | ProgramTests | ValueTests
     prompt: str = ""
     """What a bare answer continues, and what fenced code may take its imports from."""
 
@@ -86,7 +109,9 @@ def code_reference(reference: Any) -> CodeReference:
     """A reference as a line of JSON holds it.
 
     `{"prompt", "entry_point", "test"}`, where `test` defines `check(candidate)` (HumanEval);
-    `{"stdin_tests": [{"input", "output"}]}`; `{"tests": [source], "setup": source}` (MBPP).
+    `{"stdin_tests": [{"input", "output"}]}`; `{"functional_tests": [{"input", "output"}], "entry_point"}`,
+    whose inputs have one argument in JSON on each line (LiveCodeBench); `{"tests": [source], "setup":
+    source}` (MBPP).
 
     Raises:
         DataError: it is none of these.
@@ -97,7 +122,10 @@ def code_reference(reference: Any) -> CodeReference:
     if not isinstance(prompt, str):
         raise DataError("the reference's prompt is no text.")
     if "stdin_tests" in reference:
-        return CodeReference(exam=ProgramTests(pairs=_pairs(reference["stdin_tests"])))
+        exam = ProgramTests(pairs=_pairs(reference["stdin_tests"], "stdin_tests"))
+        return CodeReference(exam=exam, prompt=CONTEST_IMPORTS)
+    if "functional_tests" in reference:
+        return CodeReference(exam=_value_tests(reference), prompt=CONTEST_IMPORTS)
     if "tests" in reference:
         tests = reference["tests"]
         if not (isinstance(tests, list) and tests and all(isinstance(test, str) for test in tests)):
@@ -109,18 +137,44 @@ def code_reference(reference: Any) -> CodeReference:
         raise DataError(f"the reference's entry_point {entry!r:.80} is no name.")
     if not isinstance(test, str) or not test.strip():
         raise DataError("the reference has no test.")
-    exam = CallTests(tests=(f"{test}\n\ncheck({entry})\n",), helpers=prompt, entry_point=entry)
-    return CodeReference(exam=exam, prompt=prompt)
+    checks = CallTests(tests=(f"{test}\n\ncheck({entry})\n",), helpers=prompt, entry_point=entry)
+    return CodeReference(exam=checks, prompt=prompt)
 
 
-def _pairs(tests: Any) -> tuple[tuple[str, str], ...]:
+def _pairs(tests: Any, name: str) -> tuple[tuple[str, str], ...]:
     if not isinstance(tests, list) or not tests:
-        raise DataError("the reference's stdin_tests are not a list of one or more tests.")
+        raise DataError(f"the reference's {name} are not a list of one or more tests.")
     for test in tests:
         texts = isinstance(test, dict) and [test.get("input"), test.get("output")]
         if not texts or not all(isinstance(text, str) for text in texts):
-            raise DataError(f"a test of stdin_tests has no input and output as texts: {test!r:.80}")
+            raise DataError(f"a test of {name} has no input and output as texts: {test!r:.80}")
     return tuple((test["input"], test["output"]) for test in tests)
+
+
+def _value_tests(reference: dict[str, Any]) -> ValueTests:
+    name = reference.get("entry_point")
+    if not (isinstance(name, str) and name.isidentifier()):
+        raise DataError(f"the reference's entry_point {name!r:.80} is no name.")
+    found = []
+    for given, wanted in _pairs(reference["functional_tests"], "functional_tests"):
+        try:
+            found.append(([json.loads(line) for line in given.strip().splitlines()], json.loads(wanted)))
+        except ValueError:
+            raise DataError(f"a test of functional_tests is no JSON: {given!r:.60}, {wanted!r:.60}") from None
+    return ValueTests(name=name, pairs=tuple(found))
+
+
+def _calls(tests: ValueTests, text: str) -> CallTests:
+    """Compared by value, a tuple as a list, as LiveCodeBench does; one `Solution` for all tests, too."""
+    owner = "Solution" if re.search(r"^class +Solution\b", text, re.MULTILINE) else ""
+    asked = f"getattr(Solution(), {tests.name!r})" if owner else tests.name
+    source = f"""import json
+asked = {asked}
+for number, (given, wanted) in enumerate(json.loads({json.dumps(tests.pairs)!r}), 1):
+    found = asked(*given)
+    assert (list(found) if isinstance(found, tuple) else found) == wanted, f"test {{number}}"
+"""
+    return CallTests(tests=(source,), entry_point=owner or tests.name)
 
 
 def grade_code(code: Code, reference: CodeReference, limits: Limits | None = None) -> Outcome:
@@ -129,7 +183,10 @@ def grade_code(code: Code, reference: CodeReference, limits: Limits | None = Non
     Raises:
         EngineError: this machine cannot isolate it.
     """
-    return examine(programs_of(code, reference), reference.exam, limits)
+    exam = reference.exam
+    if isinstance(exam, ValueTests):
+        exam = _calls(exam, code.text)
+    return examine(programs_of(code, reference), exam, limits)
 
 
 def programs_of(code: Code, reference: CodeReference) -> list[list[str]]:

@@ -126,6 +126,10 @@ class EvalSpec(Spec):
     tensor_parallel: int = Field(default=1, gt=0)
     """GPUs that each engine is spread over. Not part of a cell's identity."""
 
+    adapters_at_once: int = Field(default=1, gt=0)
+    """LoRA checkpoints that an engine serves side by side on their base, without a swap; 1: merged weights,
+    one after the other, faster on CPU. Not part of a cell's identity."""
+
     @field_validator("benchmarks", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:

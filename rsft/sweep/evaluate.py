@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from rsft import checkpoints, layout
@@ -11,7 +11,7 @@ from rsft.analysis.table import ScoredCell
 from rsft.bases import architecture
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
-from rsft.generation.requests import CellRequest, EvalTask
+from rsft.generation.requests import Adapter, CellRequest, EvalTask
 from rsft.records import Checkpoint, Estimate
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
@@ -68,9 +68,23 @@ def answer_jobs(
                     else Canary(**_marker(plan, trial, step)["canary"])
                 )
                 tasks.append(_task(plan, trial, step, weights, canary, wanted))
+                if step and trial.train.lora and plan.sweep.evaluation.adapters_at_once > 1:
+                    adapter = Adapter(
+                        folder=f"{weights}/{layout.ADAPTER}",
+                        rank=trial.train.lora.rank,
+                        base=plan.bases[trial.model.label].source,
+                        base_canary=base_canary(plan, trial, engines),
+                    )
+                    tasks[-1] = replace(tasks[-1], adapter=adapter)
         if tasks:
             model, base = models[labels[0]], plan.bases[labels[0]]
-            yield AnswerJob(model=model, base=base, storage=plan.storage.root, tasks=tuple(tasks))
+            yield AnswerJob(
+                model=model,
+                base=base,
+                storage=plan.storage.root,
+                tasks=tuple(tasks),
+                adapters=plan.sweep.evaluation.adapters_at_once,
+            )
 
 
 def _marker(plan: Plan, trial: Trial, step: int) -> dict[str, Any]:

@@ -55,6 +55,8 @@ class AnswerJob:
     base: Base
     storage: str
     tasks: tuple[EvalTask, ...]
+    adapters: int = 1
+    """LoRA checkpoints that an engine serves at the same time."""
     endpoint: str | None = None
     """Address of a server that answers instead of an engine."""
 

@@ -134,6 +134,8 @@ def real_engines(
                 "device": device,
                 "max_model_tokens": max_model_tokens,
                 "tensor_parallel": tensor_parallel,
+                "adapters": job.adapters,
+                "rank": max((task.adapter.rank for task in job.tasks if task.adapter), default=0),
                 "endpoint": job.endpoint,
             }
             return answer_all(

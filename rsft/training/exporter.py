@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from rsft import layout
 from rsft.data.template import Tokenizer
 from rsft.records import Checkpoint
 from rsft.storage import Storage
@@ -54,7 +55,7 @@ class Exporter:
         model, dtype = self._engine.model, self._engine.dtype
         with tempfile.TemporaryDirectory(prefix="rsft-export-") as folder:
             if self._engine.adapters:
-                beside = Path(folder) / "adapter"
+                beside = Path(folder) / layout.ADAPTER
                 beside.mkdir()
                 base = self._engine.adapters
                 adapter_files(model, weights, beside, base.source, base.revision)

@@ -36,6 +36,8 @@ def spawn_for_ever(control: socket.socket, parts: Sequence[Part], enter: Callabl
         parts: alternatives; the first that compiles is the candidate.
         enter: takes a new process's rights away.
     """
+    if parts:
+        _before(parts[0][:-1], {})  # what it imports is there for all processes, and paid for once
     while True:
         kind, files, _, _ = socket.recv_fds(control, 1, 2)
         if not kind:
@@ -90,11 +92,16 @@ def _run(parts: Sequence[Part], name: str) -> dict[str, Any]:
     before, compiled = _compiled(parts)
     module = types.ModuleType(name)
     sys.modules[name] = module  # dataclasses and pickle look the module of a class up
-    for source in before:
-        with contextlib.suppress(Exception):
-            exec(compile(source, "<prompt>", "exec", dont_inherit=True), module.__dict__)
+    _before(before, module.__dict__)
     exec(compiled, module.__dict__)
     return module.__dict__
+
+
+def _before(sources: Part, space: dict[str, Any]) -> None:
+    """Runs what the reference puts before the candidate; what of it fails is left out."""
+    for source in sources:
+        with contextlib.suppress(Exception):
+            exec(compile(source, "<prompt>", "exec", dont_inherit=True), space)
 
 
 def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:

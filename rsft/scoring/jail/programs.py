@@ -47,16 +47,20 @@ def hold(control: socket.socket, tests: list[dict[str, str]], limit_s: float) ->
 
 
 def difference(printed: str, wanted: str) -> str:
-    """The first word that differs, or nothing. White space only separates.
+    """The first word that differs, or nothing.
 
-    Words are equal as text; where either has a point or an exponent, as decimal numbers too (1.0
-    and 1), as LiveCodeBench compares them.
+    As LiveCodeBench compares (its testing_util.py): line by line, without space around the text and
+    around each line; words are equal as text or, where either has a point or an exponent, as decimal
+    numbers (1.0 and 1). Unlike there, space between words never matters.
     """
-    for place, (one, two) in enumerate(zip_longest(printed.split(), wanted.split()), 1):
-        if one is None or two is None:
-            return f"word {place} is {one!r:.60}, not {two!r:.60}".replace("None", "missing")
-        if one != two and not _same_number(one, two):
-            return f"word {place} is {one!r:.60}, not {two!r:.60}"
+    ours, theirs = printed.strip().split("\n"), wanted.strip().split("\n")
+    if len(ours) != len(theirs):
+        return f"{len(ours)} lines, not {len(theirs)}"
+    for line, (one, two) in enumerate(zip(ours, theirs, strict=True), 1):
+        for place, (word, right) in enumerate(zip_longest(one.split(), two.split()), 1):
+            if word is None or right is None or (word != right and not _same_number(word, right)):
+                found = "missing" if word is None else f"{word!r:.60}"
+                return f"word {place} of line {line} is {found}, not {right!r:.60}".replace("None", "there")
     return ""
 
 

@@ -1,0 +1,95 @@
+"""Grading again what a storage holds, after a grader or a judge has changed. Nothing is generated."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from rsft import layout
+from rsft.sweep.grading import CellGrader, Graders
+from rsft.sweep.plan import Cell, Plan
+
+_COLUMNS = ("problem", "sample", "outcome", "raw")
+
+
+@dataclass(frozen=True, slots=True)
+class Regraded:
+    """What grading again came to."""
+
+    cells: int
+    answers: int
+    changed: dict[str, Counter[tuple[str, str]]]
+    """By benchmark, how many verdicts went from which outcome to which."""
+    errors: int
+    """Answers that could not be graded this time."""
+
+
+def regrade(plan: Plan, say: Callable[[str], None]) -> Regraded:
+    """Grades every answered cell of a sweep again, bases and trunks once.
+
+    Where a verdict changes, the scores before and their marker stay beside the new ones, named by the time
+    they were written (`layout.earlier`).
+
+    Raises:
+        RsftError: a grader cannot be started.
+    """
+    cells = {cell.folder: (trial.id, cell) for trial in plan.trials for cell in plan.cells(trial)}
+    answered = {
+        folder: named for folder, named in cells.items() if plan.storage.exists(layout.generations(folder))
+    }
+    grader = CellGrader(Graders.of(plan.sweep.evaluation, plan.storage, plan.sweep.train.device))
+    changed: dict[str, Counter[tuple[str, str]]] = {}
+    answers = errors = 0
+    try:
+        for number, (trial_id, cell) in enumerate(answered.values(), 1):
+            marker, moved = _again(plan, trial_id, cell, grader)
+            changed.setdefault(cell.question.card.name, Counter()).update(moved)
+            answers, errors = answers + marker["answers"], errors + marker["errors"]
+            say(f"{number:,} of {len(answered):,} cells, {moved.total():,} verdicts changed in {cell.folder}")
+    finally:
+        grader.close()
+    return Regraded(len(answered), answers, changed, errors)
+
+
+def _again(
+    plan: Plan, trial_id: str, cell: Cell, grader: CellGrader
+) -> tuple[dict[str, Any], Counter[tuple[str, str]]]:
+    """The new marker of a cell, and which verdicts changed."""
+    storage, folder = plan.storage, cell.folder
+    before = storage.read_json_or_none(layout.cell_marker(folder))
+    old: dict[tuple[str, int], tuple[str, float]] = {}
+    if before is not None and storage.exists(layout.scores(folder)):
+        old = _verdicts(plan, folder)
+        time = re.sub(r"[^0-9A-Za-z]+", "-", before["graded_at"])
+        # Kept before anything is overwritten, and removed if nothing has changed.
+        storage.write_bytes(
+            layout.earlier(folder, time, "parquet"), storage.read_bytes(layout.scores(folder))
+        )
+        storage.write_json(layout.earlier(folder, time, "json"), before)
+    known = before or {"owner": cell.owner, "trial_id": trial_id, "step": cell.step}
+    row = {name: known[name] for name in ("owner", "trial_id", "step")} | {
+        "benchmark": cell.question.card.name,
+        "key": cell.question.key,
+        "folder": folder,
+        "problems": cell.question.problems,
+        "samples": cell.question.samples,
+        "error": "",
+        "restarts": known.get("restarts", 0),
+    }
+    marker = grader(row)
+    new = _verdicts(plan, folder)
+    moved = Counter((old[key][0], new[key][0]) for key in old if key in new and old[key] != new[key])
+    if old and not moved and len(old) == len(new):
+        for ending in ("parquet", "json"):
+            storage.delete(layout.earlier(folder, time, ending))
+    return marker, moved
+
+
+def _verdicts(plan: Plan, folder: str) -> dict[tuple[str, int], tuple[str, float]]:
+    """(problem, sample) -> (outcome, raw)."""
+    table = plan.storage.read_table(layout.scores(folder), columns=_COLUMNS)
+    rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
+    return {(problem, sample): (outcome, raw) for problem, sample, outcome, raw in rows}
