@@ -8,8 +8,8 @@ command and its children held together, as the sum of their resident sets. `--fu
 evaluated cells beside those of the bases, and 2 million scored answers; it writes 280,000 files (2 GB on a
 file system of 4 KB blocks) and takes minutes to write them.
 
-The naive way, with `--naive`: one file after the other, every answer an object, every trajectory by itself, on
-1 % of the trials and scaled up.
+The naive way, with `--naive`: one file after the other, every answer an object, every trajectory by itself,
+on 1 % of the trials and scaled up.
 """
 
 from __future__ import annotations

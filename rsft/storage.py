@@ -159,12 +159,19 @@ class Storage:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
-    def read_json_each(self, relatives: Sequence[str]) -> list[Any]:
-        """`read_json_or_none` of many small files: many at a time from a bucket, else with few system calls."""
+    def read_json_each(self, relatives: Sequence[str], without: Sequence[str] = ()) -> list[Any]:
+        """`read_json_or_none` of many small files: many at a time from a bucket, else with few system calls.
+
+        Args:
+            relatives: places of the files.
+            without: fields of objects to leave out, for memory.
+        """
+        found: list[Any] = []
         if not self.is_local:
             with ThreadPoolExecutor(BUCKET_READS) as pool:
-                return list(pool.map(self.read_json_or_none, relatives))
-        found: list[Any] = []
+                for value in pool.map(self.read_json_or_none, relatives):
+                    found.append(_lacking(value, without))
+            return found
         for relative in relatives:
             try:
                 file = os.open(self._at(relative), os.O_RDONLY)
@@ -177,7 +184,8 @@ class Storage:
                     content += more
             finally:
                 os.close(file)
-            found.append(from_json(content))  # several times as fast as json.loads
+            # Several times as fast as json.loads.
+            found.append(_lacking(from_json(content), without))
         return found
 
     def read_lines(self, relative: str) -> list[dict[str, Any]]:
@@ -257,6 +265,13 @@ class Storage:
                     raise
                 shutil.rmtree(part)
         return str(target)
+
+
+def _lacking(value: Any, fields: Sequence[str]) -> Any:
+    if isinstance(value, dict):
+        for name in fields:
+            value.pop(name, None)
+    return value
 
 
 _FULL = re.compile(r"No space left|Disk quota exceeded|database or disk is full")

@@ -181,8 +181,8 @@ class Bootstrap:
 
 
 def quantiles(values: Array, *shares: float) -> Array:
-    """Of each row (..., draws), interpolated linearly, as (shares, ...): np.quantile without its overhead, which
-    takes most of the time where thousands of curves are short."""
+    """Of each row (..., draws), interpolated linearly, as (shares, ...): np.quantile without its overhead,
+    which takes most of the time where thousands of curves are short."""
     at = [share * (values.shape[-1] - 1) for share in shares]
     ends = [(int(place), min(int(place) + 1, values.shape[-1] - 1)) for place in at]
     ordered = np.partition(values, sorted({end for pair in ends for end in pair}), axis=-1)

@@ -61,6 +61,6 @@ def content_hash(facts: object, length: int = 8) -> str:
 
 
 def joined_hash(texts: Mapping[str, str], length: int = 8) -> str:
-    """The `content_hash` of a mapping whose values are canonical texts already."""
-    text = ",".join(f"{canonical(name)}:{texts[name]}" for name in sorted(texts))
+    """The `content_hash` of a mapping from plain words to values that are canonical texts already."""
+    text = ",".join([f'"{name}":{texts[name]}' for name in sorted(texts)])
     return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:length]

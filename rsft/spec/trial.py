@@ -84,7 +84,7 @@ class Identity:
             base: pins the base's weights.
         """
         self.train, self.base = train, base
-        self._words = f"{model.label}__{data.name}"
+        self._words = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{model.label}__{data.name}").lower()
         settings = train.model_dump(mode="json", exclude=set(hardware_fields(train)))
         # How a schedule ends is no matter of the trunk, so constant and wsd trials share one.
         ends = ("schedule", "decay_share", "min_lr_share", "warmup_share", "warmup_steps")
@@ -104,7 +104,7 @@ class Identity:
         The words are made from resolved facts alone, so that one epoch of ten steps and ten steps are one
         trial.
         """
-        return self._id(f"{steps}st-s{seed}", seed, {"steps": canonical(steps), "train": self._settings})
+        return self._id(f"{steps}st-s{seed}", seed, {"steps": str(steps), "train": self._settings})
 
     def shared_steps(self, steps: int) -> int:
         """Steps that a longer trial with the same settings would go too."""
@@ -114,9 +114,8 @@ class Identity:
         """`<base>__<data>__trunk-<seed>__<8 hex>`: all that the shared steps depend on."""
         if not self.shared_steps(steps):
             return None
-        warmup = canonical(warmup_steps(self.train, steps))
-        return self._id(f"trunk-s{seed}", seed, {"warmup": warmup, "train": self._shared})
+        warmup = warmup_steps(self.train, steps)
+        return self._id(f"trunk-s{seed}", seed, {"warmup": str(warmup), "train": self._shared})
 
     def _id(self, word: str, seed: int, own: dict[str, str]) -> str:
-        readable = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{self._words}__{word}").lower()[:100]
-        return f"{readable}__{joined_hash(self._facts | own | {'seed': canonical(seed)})}"
+        return f"{self._words}__{word}"[:100] + f"__{joined_hash(self._facts | own | {'seed': str(seed)})}"

@@ -25,6 +25,8 @@ from rsft.training import ulysses
 from rsft.training.memory import Shape
 
 State = Literal["done", "failed", "open"]
+LARGE = ("estimates", "canary")
+"""Fields of markers that no state depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +78,11 @@ class Plan:
     _base_folders: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
     _cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
 
-    def at_once(self, *, records: bool = False) -> Plan:
+    def at_once(self, *, results: bool = False) -> Plan:
         """The same plan on all its markers as they are now, read in one go: for questions about all of it.
 
         Args:
-            records: read the trials' records too.
+            results: keep estimates and canaries, and read the trials' records too.
         """
         if isinstance(self.storage, Snapshot):
             return self
@@ -90,8 +92,8 @@ class Plan:
             for step in trial.checkpoint_steps
         ]
         files += [layout.cell_marker(cell.folder) for trial in self.trials for cell in self.cells(trial)]
-        files += [layout.trial_record(trial.id) for trial in self.trials if records]
-        return replace(self, storage=Snapshot(self.storage, files))
+        files += [layout.trial_record(trial.id) for trial in self.trials if results]
+        return replace(self, storage=Snapshot(self.storage, files, () if results else LARGE))
 
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""

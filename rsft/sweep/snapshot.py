@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rsft.storage import Storage
@@ -15,11 +15,16 @@ class Snapshot(Storage):
     waits for a marker to appear must not use it: those that were read stay as they were.
     """
 
-    def __init__(self, storage: Storage, files: Iterable[str]) -> None:
-        """Reads files of a storage; those that do not exist are known to be missing."""
+    def __init__(self, storage: Storage, files: Iterable[str], without: Sequence[str] = ()) -> None:
+        """
+        Args:
+            storage: to read.
+            files: JSON files of it; those that do not exist are known to be missing.
+            without: fields to leave out.
+        """
         super().__init__(storage.root)
         every = list(dict.fromkeys(files))
-        self._known: dict[str, Any] = dict(zip(every, storage.read_json_each(every), strict=True))
+        self._known: dict[str, Any] = dict(zip(every, storage.read_json_each(every, without), strict=True))
 
     def read_json_or_none(self, relative: str) -> Any:
         """The JSON value as it was, or None when the file did not exist. It is shared: do not change it."""
