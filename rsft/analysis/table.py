@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import pyarrow as pa
@@ -55,26 +55,47 @@ class ScoredCell:
     """Metric -> its estimate without those problems, where there are any."""
 
 
+_NUMBERS = tuple(field.name for field in fields(Estimate))
+
+
 def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
     """The table of all scored cells, sorted; columns as in SCHEMA."""
-    rows: list[dict[str, Any]] = []
-    for cell in cells:
-        axes = {
-            "trial": cell.trial.id,
-            "base": cell.trial.model.label,
-            "data": cell.trial.data.name,
-            "length": cell.trial.length.label,
-            "length_steps": cell.trial.steps,
-            "seed": cell.trial.seed,
-            "recipe": cell.trial.recipe,
-            "step": cell.step,
-            "target_tokens": cell.target_tokens,
-            "benchmark": cell.benchmark,
-            "dimension": cell.dimension,
-        }
+    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
+    # A value of a cell stands once, and `of` says for which rows.
+    axes: dict[str, list[Any]] = {}
+    of: list[int] = []
+    for number, cell in enumerate(cells):
+        for name, value in _axes(cell).items():
+            axes.setdefault(name, []).append(value)
         for estimate in cell.estimates:
+            of.append(number)
+            for name in _NUMBERS:
+                columns[name].append(getattr(estimate, name))
             without = cell.unflagged.get(estimate.metric) if cell.flagged else estimate
-            value = None if without is None else without.value
-            rows.append(axes | asdict(estimate) | {"flagged": cell.flagged, "value_unflagged": value})
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+            columns["value_unflagged"].append(None if without is None else without.value)
+    rows = pa.array(of, pa.int64())
+    arrays = [
+        pa.array(axes[field.name], field.type).take(rows)
+        if field.name in axes
+        else pa.array(columns[field.name], field.type)
+        for field in SCHEMA
+    ]
+    table = pa.Table.from_arrays(arrays, schema=SCHEMA)
     return table.sort_by([("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")])
+
+
+def _axes(cell: ScoredCell) -> dict[str, Any]:
+    return {
+        "trial": cell.trial.id,
+        "base": cell.trial.model.label,
+        "data": cell.trial.data.name,
+        "length": cell.trial.length.label,
+        "length_steps": cell.trial.steps,
+        "seed": cell.trial.seed,
+        "recipe": cell.trial.recipe,
+        "step": cell.step,
+        "target_tokens": cell.target_tokens,
+        "benchmark": cell.benchmark,
+        "dimension": cell.dimension,
+        "flagged": cell.flagged,
+    }

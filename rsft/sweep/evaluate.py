@@ -142,21 +142,25 @@ def _task(
 
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
     """Every done cell of every trial, the base's step 0 repeated for each trial on it."""
+    plan = plan.at_once(results=True)
     found: dict[str, list[Estimate]] = {}
     known = overlaps(plan)
     for trial in plan.trials:
         flags = known.get(prepared_of(plan, trial), [])
+        tokens: dict[int, int] = {}
         for cell in plan.cells(trial):
             if cell.folder not in found:
                 found[cell.folder] = _estimates(plan, cell)
             if found[cell.folder]:
                 name = cell.question.card.name
                 flagged = {flag["problem"] for flag in flags if flag["benchmark"] == name}
+                if cell.step not in tokens:
+                    tokens[cell.step] = checkpoint(plan, trial, cell.step).target_tokens
                 yield ScoredCell(
                     trial=trial,
                     step=cell.step,
-                    target_tokens=checkpoint(plan, trial, cell.step).target_tokens,
-                    benchmark=cell.question.card.name,
+                    target_tokens=tokens[cell.step],
+                    benchmark=name,
                     dimension=cell.question.card.dimension,
                     estimates=found[cell.folder],
                     flagged=len(flagged),
@@ -167,7 +171,7 @@ def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
 def _estimates(plan: Plan, cell: Cell) -> list[Estimate]:
     if plan.cell_state(cell) != "done":
         return []
-    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     return [Estimate(**estimate) for estimate in marker["estimates"]]
 
 
