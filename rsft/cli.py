@@ -17,6 +17,7 @@ from rsft import layout
 from rsft.errors import SpecError
 from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
+from rsft.storage import Storage
 from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.page import from_page, load_page, stored_plan
@@ -81,15 +82,32 @@ def show_status(root: RootArgument, as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def report(root: RootArgument) -> None:
-    """Write tables, figures and the page again, from storage alone."""
+def report(
+    roots: Annotated[list[str], typer.Argument(help="Storage of a sweep; or of two, to compare them.")],
+    out: Annotated[str | None, typer.Option(help="Folder for a comparison; else the first's report.")] = None,
+    samples: Annotated[str, typer.Option(help="Trials to browse first, by glob, in a huge sweep.")] = "",
+) -> None:
+    """Write tables, figures and the page again, from storage alone; or compare two sweeps."""
 
     def action() -> None:
+        found = [stored_plan(root) for root in roots]
+        if len(found) > 2 or (out is not None and len(found) == 1):
+            said = "--out with one storage" if out is not None else f"{len(found)} storages"
+            raise SpecError(f"rsft report got {said}; give one storage, or two and perhaps --out.")
+        if len(found) == 2:
+            from rsft.report.comparison import show_comparison, write_comparison
+            from rsft.sweep.compare import compare
+
+            compared = compare(*found)
+            show_comparison(compared, Console())
+            folder = found[0].storage.child(layout.REPORT) if out is None else Storage(out)
+            typer.echo(write_comparison(folder, compared))
+            return
         from rsft.sweep.evaluate import scored_cells  # imports graders; planning does without
         from rsft.sweep.results import write_tables_and_report
 
-        found = stored_plan(root)
-        typer.echo(write_tables_and_report(found, list(scored_cells(found))))
+        at_once = found[0].at_once(results=True)
+        typer.echo(write_tables_and_report(at_once, list(scored_cells(at_once)), samples))
 
     raise typer.Exit(guarded(action))
 

@@ -75,8 +75,8 @@ def test_a_checkpoint_without_all_benchmarks_of_its_base_is_left_out() -> None:
 
 
 def test_over_refusal_stands_beside_and_is_no_safety() -> None:
-    refused = [cell("cot", step, "harmless", share) for step, share in ((0, 0.1), (80, 0.3))]
-    points = asymmetry([*TABLE, *refused], refusal=("harmless", "accuracy"))
+    answered = [cell("cot", step, "harmless", share) for step, share in ((0, 0.9), (80, 0.7))]
+    points = asymmetry([*TABLE, *answered], harmless="harmless")
     one = at(points, "cot", 80)
     assert one.refusal is not None and one.refusal.value == pytest.approx(0.2)
     assert one.safety.value == pytest.approx(-0.4)

@@ -244,13 +244,14 @@ def test_a_smaller_budget_is_what_a_shorter_run_would_have_scored() -> None:
 def test_quantiles_by_hand() -> None:
     values = [[float(i)] for i in range(1, 101)]
     median, low, high = quantile(values, 0.5)
-    # The Wilson interval of 50 of 100 is 40.4 to 59.6 %.
+    # 0.5 +- 1.96 sqrt(0.25 / 99) is 0.40 to 0.60; 0.95 +- 1.96 sqrt(0.0475 / 99) is 0.907 to 0.993.
     assert (median, low, high) == (50.0, 41.0, 60.0)
     p95, low, high = quantile(values, 0.95)
-    assert (p95, low, high) == (95.0, 89.0, 98.0)
+    assert (p95, low, high) == (95.0, 91.0, 100.0)
     # Ten copies of each problem are no more evidence.
     assert quantile([each * 10 for each in values], 0.5) == (50.0, 41.0, 60.0)
-    assert quantile([[3.0]], 0.95) == (3.0, 3.0, 3.0)
+    assert quantile([[3.0], [3.0]], 0.95) == (3.0, 3.0, 3.0)
+    assert quantile([[3.0, 4.0]], 0.95)[0] == 4.0 and math.isnan(quantile([[3.0]], 0.95)[1])
     for clusters, share in (([], 0.5), ([[1.0]], 1.0), ([[1.0], []], 0.5)):
         with pytest.raises(DataError):
             quantile(clusters, share)

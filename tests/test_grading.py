@@ -143,6 +143,8 @@ def test_a_judge_grades_what_is_open_and_nothing_twice(tmp_path: Path, judge_of_
 
     judge_of_five.mended.append(True)  # type: ignore[attr-defined]
     marker, scores = graded(tmp_path, "hex-phi", [*pairs, (pairs[0][0], cut)], graders)
+    harm = next(e for e in marker["estimates"] if e["metric"] == "raw")
+    assert (harm["value"], harm["samples"]) == (0.5, 5), "of what the judge saw"
     assert (scores[1].outcome, marker["errors"]) == ("correct", 0)
     assert dict(judge_of_five.judged) == dict.fromkeys(range(5), 1)
 

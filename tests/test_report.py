@@ -219,14 +219,12 @@ def test_a_finished_sweep_says_so_and_has_a_row_per_trial(page: str) -> None:
 
 def test_every_promised_file_is_written(finished: Path) -> None:
     figures = {path.name for path in (finished / "report/figures").iterdir()}
-    assert figures == {f"score-{name}.svg" for name in BENCHMARKS} | {
-        "truncated.svg",
-        "response-tokens.svg",
-        "training-loss.svg",
-    }
+    drawn = {f"score-{name}" for name in BENCHMARKS}
+    drawn |= {"gains", "truncated", "response-tokens", "training-loss"}
+    assert figures == {f"{name}.{ending}" for name in drawn for ending in ("svg", "pdf")}
     back = pd.read_csv(finished / "report/tables/cells.csv")
     pd.testing.assert_frame_equal(back, made_up_cells(), check_dtype=False)
-    pivot = (finished / "report/tables/cells.md").read_text(encoding="utf-8")
+    pivot = (finished / "report/tables/scores.md").read_text(encoding="utf-8")
     assert sum(line.startswith("| nano-") for line in pivot.splitlines()) == 8
 
 
@@ -241,7 +239,7 @@ def test_same_facts_give_the_same_bytes(tmp_path: Path) -> None:
         }
         for name in ("once", "again")
     )
-    assert len(once) == 8
+    assert len(once) == 2 + 6 * 2 + 3 * 3  # page and cells; figures in two formats, tables in three
     assert once == again
 
 
@@ -320,7 +318,7 @@ def test_a_sweep_that_has_not_begun_has_a_page(tmp_path: Path, cells: pd.DataFra
     assert "0 of 8 trials done, 0 of 240 cells; nothing failed, 8 trials and 240 cells open" in text
     assert "No cell is evaluated yet" in text
     assert list((tmp_path / "report").rglob("*.svg")) == []
-    assert "No cell" in (tmp_path / "report/tables/cells.md").read_text()
+    assert [path.name for path in (tmp_path / "report/tables").iterdir()] == ["cells.csv"]
 
 
 def test_a_half_done_sweep_shows_what_there_is(tmp_path: Path) -> None:
@@ -401,7 +399,7 @@ def test_text_from_data_stays_text(tmp_path: Path) -> None:
     assert text.count(html.escape(HOSTILE)) > 20
     for path in (tmp_path / "report").rglob("*.svg"):
         assert "<script" not in path.read_text(encoding="utf-8")
-    pivot = (tmp_path / "report/tables/cells.md").read_text(encoding="utf-8")
+    pivot = (tmp_path / "report/tables/scores.md").read_text(encoding="utf-8")
     assert "<script" not in pivot
     widths = {line.replace("\\|", "").count("|") for line in pivot.splitlines() if line[:1] == "|"}
     assert widths == {4 + 2 + 1}

@@ -303,6 +303,13 @@ def test_trials_are_found_by_every_axis_and_carry_their_settings(root: Path, htm
     assert found[0].inputs.dataset_inputs[0].dataset.name == "countdown-answer"
     artifacts = client(root).list_artifacts(parent.info.run_id, "report")
     assert [item.path for item in artifacts] == ["report/index.html"]
+    figures = html.parent / "whole" / "figures"
+    figures.mkdir(parents=True, exist_ok=True)
+    for ending in ("svg", "pdf"):
+        (figures / f"gains.{ending}").write_text("drawn")
+    tracker.report(str(figures.parent))
+    kept = client(root).list_artifacts(parent.info.run_id, "report/figures")
+    assert {item.path for item in kept} == {"report/figures/gains.svg", "report/figures/gains.pdf"}
     of_trial = client(root).list_artifacts(found[0].info.run_id)
     assert "certificate.md" in [item.path for item in of_trial]
     assert ui.address(Storage(root), 5001).startswith(

@@ -27,8 +27,8 @@ class Point:
     safety: Interval
     """Mean over safety benchmarks, on which more is safer."""
     refusal: Interval | None
-    """Of harmless requests that are refused, where it was measured: safety that is bought by refusing
-    everything is none."""
+    """Of the share of harmless requests that are refused, where it was measured: safety that is bought by
+    refusing everything is none."""
     pareto: bool = False
     """Neither the base, nor another checkpoint of it, is at least as good in both and better in one."""
 
@@ -42,7 +42,7 @@ def asymmetry(
     cells: Sequence[Mapping[str, Any]],
     *,
     metric: str = "accuracy",
-    refusal: tuple[str, str] | None = None,
+    harmless: str | None = None,
     level: float = LEVEL,
 ) -> list[Point]:
     """Every checkpoint that has both, in the order of the table.
@@ -55,22 +55,21 @@ def asymmetry(
         cells: rows of the tidy table (rsft.analysis.table), complete or not. A checkpoint counts when it was
             asked all reasoning and safety benchmarks that its trial's base was.
         metric: of the scores.
-        refusal: benchmark and metric of the share of harmless requests that are refused.
+        harmless: benchmark of harmless requests: its score, the share that is answered, is no part of safety.
         level: of the intervals.
     """
-    wanted = {metric} | ({refusal[1]} if refusal else set())
     rows = {
-        (str(row["trial"]), int(row["step"]), str(row["benchmark"]), str(row["metric"])): row
+        (str(row["trial"]), int(row["step"]), str(row["benchmark"])): row
         for row in cells
-        if row["metric"] in wanted and math.isfinite(float(row["value"]))
+        if row["metric"] == metric and math.isfinite(float(row["value"]))
     }
     asked: dict[str, dict[str, str]] = {}
-    for (trial, step, benchmark, name), row in rows.items():
-        if step == 0 and name == metric and (benchmark, name) != refusal:
+    for (trial, step, benchmark), row in rows.items():
+        if step == 0 and benchmark != harmless:
             asked.setdefault(trial, {})[benchmark] = str(row["dimension"])
 
-    def change(trial: str, step: int, names: Sequence[tuple[str, str]]) -> Interval | None:
-        ends = [(rows.get((trial, step, *name)), rows.get((trial, 0, *name))) for name in names]
+    def change(trial: str, step: int, names: Sequence[str]) -> Interval | None:
+        ends = [(rows.get((trial, step, name)), rows.get((trial, 0, name))) for name in names]
         whole = [(after, before) for after, before in ends if after is not None and before is not None]
         if not names or len(whole) < len(ends):
             return None
@@ -80,15 +79,17 @@ def asymmetry(
         return Interval(value, value - half, value + half)
 
     points: list[Point] = []
+    first = {key[:2]: row for key, row in reversed(rows.items())}
     for trial, step in dict.fromkeys((key[0], key[1]) for key in rows if key[1]):
         mine = asked.get(trial, {})
         sides = [
-            change(trial, step, [(name, metric) for name, dimension in mine.items() if dimension in group])
+            change(trial, step, [name for name, dimension in mine.items() if dimension in group])
             for group in (REASONING, SAFETY)
         ]
         if sides[0] is None or sides[1] is None:
             continue
-        row = next(row for key, row in rows.items() if key[:2] == (trial, step))
+        row = first[trial, step]
+        answered = change(trial, step, [harmless]) if harmless else None
         points.append(
             Point(
                 trial=trial,
@@ -97,7 +98,7 @@ def asymmetry(
                 step=step,
                 reasoning=sides[0],
                 safety=sides[1],
-                refusal=change(trial, step, [refusal]) if refusal else None,
+                refusal=answered.negative if answered else None,
             )
         )
     places: dict[str, set[tuple[float, float]]] = {}

@@ -89,7 +89,7 @@ class Bootstrap:
         table = np.zeros((size, len(rows) + 1))
         table[:-2, :-1], table[-2:, -1] = self.rows.T, (1.0, -1.0)
         times, half = _drawn(self.n, draws, seed)
-        self.draws: Array = np.ascontiguousarray(np.concatenate([c @ table / size for c in times]).T)
+        self.draws: Array = np.ascontiguousarray(_resampled(table, times).T)
         """(rows + 1, draws): means, and what the imaginary problems add."""
         self._halves: tuple[Array, Array] = (half @ self.rows.T / self.n, ~half @ self.rows.T / self.n)
         self._contrasts: dict[bytes, tuple[Array, Array, Array]] = {}
@@ -180,6 +180,26 @@ class Bootstrap:
         return min(1.0, 2 * share)
 
 
+def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array:
+    """Errors (draws, rows) of the means of differences (rows, problems), by the same resampled problems.
+
+    As `Bootstrap`, imaginary problems and all; but every row is a comparison of its own, with its own typical
+    change.
+
+    Raises:
+        DataError: fewer than two problems.
+    """
+    count, n = differences.shape
+    if n < 2:
+        raise DataError(f"a bootstrap over problems needs two or more of them; got {n}.")
+    rows = differences[:, np.lexsort(differences)]
+    size, sums = n + 2, np.abs(rows).sum(1)
+    typical = np.divide((rows * rows).sum(1), sums, out=np.ones(count), where=sums > 0)
+    table = np.vstack([rows.T, typical, -typical])
+    errors = _resampled(table, _drawn(n, draws, seed)[0]) - table.mean(0)
+    return np.asarray(size / math.sqrt(n * (n - 1)) * errors, dtype=np.float64)
+
+
 def quantiles(values: Array, *shares: float) -> Array:
     """Of each row (..., draws), interpolated linearly, as (shares, ...): np.quantile without its overhead,
     which takes most of the time where thousands of curves are short."""
@@ -191,6 +211,11 @@ def quantiles(values: Array, *shares: float) -> Array:
         for place, (low, high) in zip(at, ends, strict=True)
     ]
     return np.asarray(found, dtype=np.float64)
+
+
+def _resampled(table: Array, times: Sequence[Array]) -> Array:
+    """Means (draws, columns) of rows of a table, drawn so many times each (see `_drawn`)."""
+    return np.concatenate([counts @ table / len(table) for counts in times])
 
 
 def _key(weights: Array) -> bytes:

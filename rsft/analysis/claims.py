@@ -50,6 +50,8 @@ class Answer:
     """Generations behind the effect, of both sides."""
     why: str
     """Why it is undecided, and what would decide it; empty otherwise."""
+    curves: tuple[tuple[str, str], ...] = ()
+    """Trial and benchmark of every curve that a shape claim is about."""
 
 
 def answer_claims(
@@ -243,4 +245,5 @@ def _of_shapes(
         problems=sum(max(one.problems for (_, n), one in found.items() if n == name) for name in names),
         answers=sum(one.problems * one.samples * (len(one.gains) + 1) for one in found.values()),
         why=why,
+        curves=tuple(found),
     )

@@ -1,105 +1,85 @@
-"""One checkpoint's mean with a bootstrap interval, and two checkpoints on the same problems.
-
-Answers to one problem by two checkpoints go up and down together, so their difference is taken problem by
-problem: its error is that of one mean of differences (Miller 2024, arXiv:2411.00640, section 4.2), smaller
-than what the two errors alone would allow.
-"""
+"""Which trained checkpoints to compare for an effect: they differ in one axis or two, and in nothing else."""
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 
-import numpy as np
-
-from rsft.analysis.bootstrap import DRAWS, LEVEL, Bootstrap, Interval
-from rsft.errors import DataError
-from rsft.records import Score
-from rsft.scoring.estimators import ratio
+Setting = frozenset[tuple[str, str]]
+"""Pairs of axis and level, one for each axis."""
+Steps = tuple[tuple[str, str], ...]
+"""Of one axis, or of two, the level and its reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """How much more accurate one checkpoint is than another, on the problems that both answered."""
+class Arm:
+    """A trained checkpoint and where it stands. Arms of equal levels are seeds of one setting."""
 
-    value: float
-    """Of the first minus the second, of means over problems of shares of correct samples."""
-    stderr: float
-    low: float
-    """Of the 95 % bootstrap interval over problems."""
-    high: float
-    p: float
-    """Two-sided, of no difference, by the same bootstrap; correct it where several are looked at."""
-    problems: int
-    left_out: int
-    """Problems that only one of the two has a graded answer to."""
+    trial: str
+    step: int
+    weights: str
+    """Whose weights these are: trials that share a trunk share some."""
+    origin: str
+    """The same of its untrained base."""
+    levels: Mapping[str, str]
+    """Axis -> level; axes that are not asked about must agree in a comparison too."""
 
-
-def problem_means(scores: Sequence[Score]) -> dict[str, float]:
-    """Each problem's share of correct samples, errors left out."""
-    outcomes: defaultdict[str, list[bool]] = defaultdict(list)
-    for score in scores:
-        if score.outcome != "error":
-            outcomes[score.problem].append(score.outcome == "correct")
-    return {problem: sum(found) / len(found) for problem, found in outcomes.items()}
+    @property
+    def setting(self) -> Setting:
+        return frozenset(self.levels.items())
 
 
-def paired_difference(one: Sequence[Score], two: Sequence[Score], *, seed: int = 0) -> Difference:
-    """Compares two checkpoints on the same benchmark.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contrast:
+    """A main effect, or an interaction of two axes."""
 
-    Raises:
-        DataError: fewer than two problems that both answered.
-    """
-    first, second = problem_means(one), problem_means(two)
-    shared = sorted(first.keys() & second.keys())
-    if len(shared) < 2:
-        raise DataError(
-            f"a paired difference needs two problems that both answered; there are {len(shared)}."
-        )
-    rows = np.array([[second[name] for name in shared], [first[name] for name in shared]])
-    boot, weights = Bootstrap(rows, seed=seed), np.array([[-1.0, 1.0]])
-    interval = boot.intervals(weights)[0]
-    return Difference(
-        value=interval.value,
-        stderr=ratio([[float(value)] for value in rows[1] - rows[0]]).stderr,
-        low=interval.low,
-        high=interval.high,
-        p=min(boot.p_some_above(weights), boot.p_some_above(-weights)),
-        problems=len(shared),
-        left_out=len(first.keys() ^ second.keys()),
-    )
+    axes: tuple[str, ...]
+    levels: Steps
+    weights: Mapping[Setting, float]
+    """They sum to 0."""
+    places: int
+    """Settings of the other axes that it is averaged over."""
 
 
-def bootstrap_interval(
-    values: Sequence[float], *, seed: int = 0, draws: int = DRAWS, level: float = LEVEL
-) -> Interval:
-    """Percentile interval of a mean over problems (Efron and Tibshirani 1993, ch. 13).
+def contrasts(
+    settings: Sequence[Setting], axes: Sequence[str], order: Mapping[str, Sequence[str]]
+) -> Iterator[Contrast]:
+    """Main effects of each axis, then interactions of each two, as far as the settings allow.
 
-    Deviations are stretched by sqrt(n / (n - 1)): a resample of n varies as if there were n - 1.
+    A main effect is a level minus the axis's reference, averaged over all settings of the other axes that
+    exist at both; an interaction is the difference of such differences, where all four exist.
 
     Args:
-        values: one per problem, such as `problem_means`.
-        seed: of the draws; the order of values does not matter.
-        draws: resamples.
-        level: two-sided.
-
-    Raises:
-        DataError: fewer than two values.
+        settings: that there are; all name the same axes.
+        axes: asked about.
+        order: the levels of each axis; the first is the reference.
     """
-    sample = np.sort(np.asarray(values, dtype=np.float64))
-    n = len(sample)
-    if n < 2:
-        raise DataError(f"a bootstrap interval needs two or more problems; got {n}.")
-    random = np.random.default_rng(seed)
-    mean = float(sample.mean())
-    means = np.concatenate(
-        [
-            sample[random.integers(n, size=(some, n))].mean(axis=1)
-            for some in np.diff([*range(0, draws, max(1, 2_000_000 // n)), draws])
-        ]
-    )
-    ends = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
-    low, high = mean + (ends - mean) * math.sqrt(n / (n - 1))
-    return Interval(mean, float(low), float(high))
+    there = set(settings)
+    for asked in (*((axis,) for axis in axes), *combinations(axes, 2)):
+        places = dict.fromkeys(frozenset(pair for pair in one if pair[0] not in asked) for one in settings)
+        for levels in product(*([(one, order[axis][0]) for one in order[axis][1:]] for axis in asked)):
+            weights: defaultdict[Setting, float] = defaultdict(float)
+            count = 0
+            for place in places:
+                corners = _corners(place, asked, levels)
+                if corners.keys() <= there:
+                    count += 1
+                    for setting, sign in corners.items():
+                        weights[setting] += sign
+            if count:
+                shares = {setting: weight / count for setting, weight in weights.items()}
+                yield Contrast(axes=asked, levels=levels, weights=shares, places=count)
+
+
+def _corners(place: Setting, axes: Sequence[str], levels: Steps) -> dict[Setting, float]:
+    """Settings at a place, with the sign that each has: a reference turns it around."""
+    found: dict[Setting, float] = {place: 1.0}
+    for axis, (level, reference) in zip(axes, levels, strict=True):
+        found = {
+            setting | {(axis, value)}: sign * side
+            for setting, sign in found.items()
+            for value, side in ((level, 1.0), (reference, -1.0))
+        }
+    return found

@@ -1,12 +1,14 @@
-"""Claims and verdicts in words, for the head of the page."""
+"""Claims, verdicts and effects in words."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
+from rsft.analysis.effects import Effect
 from rsft.analysis.trajectory import Trajectory
 from rsft.report.results import Results
 
@@ -40,6 +42,48 @@ def verdict_rows(
         for axes in results.trials
         for column in results.columns
         if (found := trajectories.get((axes.trial, column.benchmark))) is not None
+    ]
+
+
+EFFECTS_SHOWN = 200
+"""Of a view; the table has all."""
+EFFECT_MARKS = {"higher": "up", "lower": "down", "same": "same", "undecided": "same"}
+
+
+def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
+    """By view, at most EFFECTS_SHOWN: dimension, axes, name, effect, verdict, mark, p, n, why."""
+    views: dict[str, list[dict[str, Any]]] = {}
+    for one in effects:
+        if len(views.get(one.view, ())) == EFFECTS_SHOWN:
+            continue
+        seeds = "one seed each" if one.seeds == 1 else f"{one.seeds} seeds each"
+        views.setdefault(one.view, []).append(
+            {
+                "dimension": one.dimension,
+                "axes": " × ".join(one.axes),
+                "name": one.name,
+                "effect": one.effect.points(),
+                "verdict": one.verdict,
+                "mark": EFFECT_MARKS[one.verdict],
+                "p": f"{one.p:.2g}" if one.verdict != "undecided" else "–",
+                "n": f"{one.problems:,} problems, {one.answers:,} answers of {one.trials:,} trials, {seeds}",
+                "why": one.why,
+            }
+        )
+    return views
+
+
+def verdict_tally(
+    results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
+) -> list[dict[str, Any]]:
+    """Per verdict that occurs, the most frequent first: its name and counts by benchmark, in their order."""
+    counts: dict[str, Counter[str]] = {column.benchmark: Counter() for column in results.columns}
+    for (_, benchmark), found in trajectories.items():
+        counts.setdefault(benchmark, Counter())[found.verdict] += 1
+    total: Counter[str] = sum(counts.values(), Counter())
+    return [
+        {"verdict": verdict, "counts": [counts[column.benchmark][verdict] for column in results.columns]}
+        for verdict, _ in total.most_common()
     ]
 
 

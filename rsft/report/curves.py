@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from rsft.analysis.references import References
 from rsft.report.results import Results
 
 LOSS_POINTS = 150
@@ -51,6 +52,18 @@ def curves(results: Results, benchmark: str, metric: str) -> list[Curve]:
 def steps_of(found: Iterable[Curve]) -> list[int]:
     """Every step at which one of the curves has a point, ascending."""
     return sorted({step for curve in found for step, _, _ in curve.points})
+
+
+def published_curves(results: Results, benchmark: str, references: References) -> list[Curve]:
+    """Published scores of this benchmark as curves without errors, one per base, variant and length."""
+    found: dict[tuple[str, str, str], Curve] = {}
+    for axes in results.trials:
+        steps = references.get((axes.trial, benchmark))
+        if steps:
+            key = (axes.base, axes.variant, axes.length)
+            points = tuple((step, value, 0.0) for step, value in steps.items())
+            found[key] = Curve(base=axes.base, variant=axes.variant, length=axes.length, points=points)
+    return list(found.values())
 
 
 def _over_seeds(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -6,18 +6,11 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsft.report.curves import LOSS_POINTS, curves, loss_points, steps_of
+from rsft.analysis.references import References
+from rsft.report.curves import LOSS_POINTS, curves, loss_points, published_curves, steps_of
+from rsft.report.drawing import Drawing, drawn_as, file_name
 from rsft.report.look import GREY, Look
-from rsft.report.panels import (
-    Drawing,
-    draw_curves,
-    drawn_as,
-    file_name,
-    panel_grid,
-    panel_row,
-    share_y,
-    svg,
-)
+from rsft.report.panels import draw_curves, panel_grid, panel_row, share_y
 from rsft.report.results import Results
 
 SHOWN_TRUNCATION = 0.01
@@ -26,8 +19,13 @@ SMALL_PER_ROW = 5
 SMALL: dict[str, Any] = {"font.size": 8, "axes.titlesize": 8.5, "axes.titleweight": "normal"}
 
 
-def score_figures(results: Results) -> list[Drawing]:
-    """Score over steps, one figure per benchmark that has a score, one panel per base."""
+def score_figures(results: Results, references: References | None = None) -> list[Drawing]:
+    """Score over steps, one figure per benchmark that has a score, one panel per base.
+
+    Args:
+        results: of the table of cells.
+        references: published scores of trials, drawn as open diamonds.
+    """
     look = Look.of(results.trials)
     drawings: list[Drawing] = []
     for column in results.columns:
@@ -41,12 +39,18 @@ def score_figures(results: Results) -> list[Drawing]:
             for base, panel in zip(results.bases, panels, strict=True):
                 mine = [curve for curve in found if curve.base == base]
                 draw_curves(panel, mine, look, steps=steps_of(found), scale=100, title=base)
-            share_y(panels, found, scale=100, ceiling=100)
+            said = published_curves(results, name, references or {})
+            for curve in said:
+                panel = panels[results.bases.index(curve.base)]
+                at, values, _ = zip(*curve.points, strict=True)
+                style = {"color": look.line(curve.variant, curve.length)["color"], "ls": "", "marker": "D"}
+                panel.plot(at, [100 * value for value in values], **style, ms=4.6, mfc="white", mew=0.9)
+            share_y(panels, [*found, *said], scale=100, ceiling=100)
             panels[0].set_ylabel("score (%)")
             look.legend(figure, base=True)
-            text = svg(figure)
-        caption = ", ".join(part for part in (column.dimension, column.about, column.size) if part)
-        drawings.append(Drawing(file=file, title=name, caption=caption, svg=text))
+            about = (column.dimension, column.about, column.size, "open diamonds: published" if said else "")
+            caption = ", ".join(part for part in about if part)
+            drawings.append(Drawing.of(figure, file=file, title=name, caption=caption))
     return drawings
 
 
@@ -106,8 +110,7 @@ def _small_panels(
             top = grid[i * bands][0].get_position().y1 + 0.3 / figure.get_figheight()
             figure.text(0.005, top, base, weight="bold", size=9.5)
         look.legend(figure, base=True)
-        text = svg(figure)
-    return Drawing(file=file, title=title, caption=caption, svg=text)
+        return Drawing.of(figure, file=file, title=title, caption=caption)
 
 
 Logs = Mapping[str, Sequence[Mapping[str, Any]]]
@@ -167,5 +170,4 @@ def _lines(
         panels[0].set_ylabel("loss (nats per target token)")
         if look.variants:
             look.legend(figure, base=False, markers=False)
-        text = svg(figure)
-    return Drawing(file=file, title=title, caption=caption, svg=text)
+        return Drawing.of(figure, file=file, title=title, caption=caption)

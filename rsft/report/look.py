@@ -15,11 +15,23 @@ from rsft.report.results import TrialAxes
 OKABE_ITO = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart by colour-blind readers; the palette's yellow is left out, too pale on white."""
 DASHES = ("-", (0, (5, 2)), (0, (1.5, 1.5)), (0, (5, 1.5, 1, 1.5)))
+FILLS = ("full", "left", "top")
+"""Of markers, when the colours begin again: half filled, not open, as published values are."""
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6b7280"
+INK = "#1f2937"
+GAIN, LOSS = OKABE_ITO[:2]
+"""What goes up and what goes down, where no colour of a data variant is meant."""
 
 WIDE_IN = 9.4
 """Of every figure, in inches, so that all have text of one size on the page."""
+
+
+def shortened(text: str, most: int) -> str:
+    """A label that is cut in its middle where it is longer: both ends tell names apart."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - most // 2 - 1) :]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +53,25 @@ class Look:
 
     def line(self, variant: str, length: str) -> dict[str, Any]:
         at = self.lengths.index(length)
-        return {
-            "color": OKABE_ITO[self.variants.index(variant) % len(OKABE_ITO)],
+        return self._colour(self.variants.index(variant)) | {
             "linestyle": DASHES[at % len(DASHES)],
             "marker": MARKERS[at % len(MARKERS)],
         }
 
+    @staticmethod
+    def _colour(at: int) -> dict[str, Any]:
+        again, colour = divmod(at, len(OKABE_ITO))
+        if not again:
+            return {"color": OKABE_ITO[colour]}
+        fill = {"fillstyle": FILLS[again % len(FILLS)], "markerfacecoloralt": "white"}
+        return {"color": OKABE_ITO[colour]} | fill
+
     def legend(self, figure: Figure, *, base: bool, markers: bool = True) -> None:
         """Writes the legend into the head that `panel_grid` left free."""
         handles = [
-            Line2D([], [], lw=4, color=OKABE_ITO[i % len(OKABE_ITO)], label=variant)
+            Line2D([], [], lw=4 if i < len(OKABE_ITO) else 1.4, label=variant, **self._colour(i) | mark)
             for i, variant in enumerate(self.variants)
+            for mark in [{"marker": "o", "markersize": 7} if i >= len(OKABE_ITO) else {}]
         ]
         for length in self.lengths[::-1]:
             line = self.line(self.variants[0], length) | {"color": GREY}

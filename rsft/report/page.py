@@ -7,7 +7,7 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,15 @@ import pandas as pd
 from markupsafe import Markup
 
 from rsft import layout
+from rsft.analysis.asymmetry import Point
 from rsft.analysis.claims import Answer
+from rsft.analysis.effects import Effect
+from rsft.analysis.references import References
 from rsft.analysis.trajectory import Trajectory
-from rsft.report.conclusions import claim_rows, verdict_rows
+from rsft.report.claim_figures import claim_figures
+from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
+from rsft.report.drawing import Drawing
+from rsft.report.exports import tables
 from rsft.report.figures import (
     heldout_figures,
     length_figure,
@@ -27,9 +33,13 @@ from rsft.report.figures import (
     score_figures,
     truncation_figure,
 )
-from rsft.report.panels import Drawing
-from rsft.report.results import Results, read_cells, tidy
-from rsft.report.tables import full_table, markdown, pivot
+from rsft.report.forest import effect_figures
+from rsft.report.heatmap import gain_map
+from rsft.report.results import read_cells, tidy
+from rsft.report.scaling import scaling_figure
+from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
+from rsft.report.tables import Grid, full_table, pivot
+from rsft.report.tradeoff import asymmetry_figure
 from rsft.storage import Storage
 
 INDEX = f"{layout.REPORT}/index.html"
@@ -64,38 +74,100 @@ class ReportFacts:
     """To the claims of the sweep's page."""
     trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
     """By trial id and benchmark."""
+    effects: Sequence[Effect] = ()
+    """Of the axes."""
+    asymmetry: Sequence[Point] = ()
+    """Checkpoints that were asked reasoning and safety."""
+    parameters: Mapping[str, int] = field(default_factory=dict)
+    """Number of weights by base, where they are known."""
+    references: References = field(default_factory=dict)
+    """Published scores of trials."""
+    published: Mapping[str, float] = field(default_factory=dict)
+    """Published difference by name of the claim."""
+    browsed: int = 0
+    """Trials whose answers samples.html, beside the page, has."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """All drawings, by section of the page."""
+
+    claims: Mapping[str, Drawing]
+    """By name of the claim."""
+    scores: Sequence[Drawing]
+    gains: Drawing | None
+    effects: Sequence[Drawing]
+    scaling: Drawing | None
+    runs: Sequence[Drawing]
+    """Truncation, length, loss."""
+    asymmetry: Drawing | None
+
+    def __iter__(self) -> Iterator[Drawing]:
+        every = [*self.scores, self.gains, *self.effects, self.scaling, *self.runs, self.asymmetry]
+        return (drawing for drawing in (*self.claims.values(), *every) if drawing is not None)
+
+
+def draw(shown: Shown, facts: ReportFacts) -> Figures:
+    """All that facts have something for."""
+    results, drawn = shown.results, shown.drawn
+    logs = {trial: facts.training[trial] for trial in shown.logs(facts.training)}
+    runs = [truncation_figure(drawn), length_figure(drawn), loss_figure(drawn, logs)]
+    trials = {axes.trial for axes in drawn.trials}
+    return Figures(
+        claims=claim_figures(results, facts.answers, facts.published, facts.references, facts.trajectories),
+        scores=score_figures(drawn, facts.references),
+        gains=gain_map(shown.listed, facts.trajectories),
+        effects=effect_figures(facts.effects),
+        scaling=scaling_figure(results, facts.parameters),
+        runs=[one for one in (*runs, *heldout_figures(drawn, logs)) if one is not None],
+        asymmetry=asymmetry_figure(drawn, [point for point in facts.asymmetry if point.trial in trials]),
+    )
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
     """Writes index.html, its figures and its tables below `report/` and returns the page's path.
 
-    The page goes last. Figures of an earlier report that this one does not have are removed.
+    The page goes last. Figures and tables of an earlier report that this one does not have are removed.
 
     Raises:
         DataError: the table of cells has rows but lacks columns.
         OSError: the storage cannot be written.
     """
     results = read_cells(facts.cells)
-    scores = score_figures(results)
-    training = loss_figure(results, facts.training)
-    heldout = heldout_figures(results, facts.training)
-    drawings = [*scores, truncation_figure(results), length_figure(results), training, *heldout]
-    drawn = {drawing.file: drawing for drawing in drawings if drawing}
-    page = render(facts, results, scores, list(drawn.values())[len(scores) :])
+    shown, grid = Shown.of(results), pivot(results)
+    figures = draw(shown, facts)
+    page = render(facts, shown, grid, figures)
 
+    kept = {name for drawing in figures for name in (drawing.file, drawing.pdf_file)}
     for old in storage.names(FIGURES):
-        if old.endswith(".svg") and old not in drawn:
+        if old.endswith((".svg", ".pdf")) and old not in kept:
             storage.delete(f"{FIGURES}/{old}")
-    for file, drawing in drawn.items():
-        storage.write_text(f"{FIGURES}/{file}", drawing.svg)
-    storage.write_text(f"{TABLES}/cells.csv", tidy(facts.cells).to_csv(index=False, lineterminator="\n"))
-    storage.write_text(f"{TABLES}/cells.md", markdown(pivot(results)))
+    for drawing in figures:
+        storage.write_text(f"{FIGURES}/{drawing.file}", drawing.svg)
+        storage.write_bytes(f"{FIGURES}/{drawing.pdf_file}", drawing.pdf)
+    files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
+    for table in tables(
+        results,
+        grid,
+        answers=facts.answers,
+        published=facts.published,
+        trajectories=facts.trajectories,
+        effects=facts.effects,
+        points=facts.asymmetry,
+    ):
+        files |= dict(table.files())
+    for old in storage.names(TABLES):
+        if old.endswith((".csv", ".md", ".tex")) and old not in files:
+            storage.delete(f"{TABLES}/{old}")
+    for name, text in files.items():
+        storage.write_text(f"{TABLES}/{name}", text)
     storage.write_text(INDEX, page)
     return storage.path(INDEX)
 
 
-def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], others: Sequence[Drawing]) -> str:
-    """The page as HTML; every text that comes from data is escaped."""
+def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures) -> str:
+    """The page as HTML; every text that comes from data is escaped. The grid is of all results."""
+    listed, results = shown.listed, shown.results
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -105,27 +177,38 @@ def render(facts: ReportFacts, results: Results, scores: Sequence[Drawing], othe
     )
     environment.filters["svg"] = lambda drawing: Markup(drawing.inline)  # matplotlib escaped it
     spec = facts.sweep.get("spec") or {}
-    grid = pivot(results)
+    failures = facts.status.get("failures") or []
     compared = sum(map(grid.count, ("up", "down", "same")))
     return environment.get_template(TEMPLATE).render(
         name=str(spec.get("name") or "sweep"),
         headline=headline(facts.status),
+        browsed=facts.browsed,
         mood=_mood(facts.status),
         claims=claim_rows(facts.answers),
-        verdicts=verdict_rows(results, facts.trajectories),
-        grid=grid,
-        bases=results.bases,
+        shown=shown,
+        verdicts=verdict_rows(listed, facts.trajectories),
+        tally=verdict_tally(results, facts.trajectories),
+        grid=grid.of({axes.trial for axes in listed.trials}),
+        rose=grid.count("up"),
+        fell=grid.count("down"),
+        bases=listed.bases,
         compared=compared,
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
-        scores=scores,
-        others=others,
-        failures=facts.status.get("failures") or [],
+        figures=figures,
+        effects=effect_rows(facts.effects),
+        failures=failures[:FAILURES],
+        unlisted_failures=len(failures[FAILURES:]),
         failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
-        certificates=[certificate(name, m) for name, m in sorted(facts.certificates.items())],
-        tables=[(column, full_table(results, column.benchmark)) for column in results.columns],
+        certificates=[
+            certificate(name, found, rows=SAMPLES_SHOWN if place < OPENED_CERTIFICATES else 0)
+            for place, (name, found) in enumerate(sorted(facts.certificates.items()))
+        ],
+        tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
         provenance=facts.sweep.get("provenance") or {},
-        spec_json=json.dumps(spec, indent=2, ensure_ascii=False, default=str),
+        spec_json=_shortened(
+            json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
+        ),
     )
 
 
@@ -161,7 +244,7 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def certificate(name: str, facts: Mapping[str, Any], rows: int = SAMPLES_SHOWN) -> dict[str, Any]:
     """A certificate for the page: its name, its facts as text, and a few decoded rows."""
     return {
         "name": name,
@@ -169,7 +252,7 @@ def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         or [(str(key), _said(value)) for key, value in facts.items() if key != "sample"],
         "sample": [
             [{"text": _shortened(part["text"]), "trained": part["trained"]} for part in row["parts"]]
-            for row in facts.get("sample", [])[:SAMPLES_SHOWN]
+            for row in facts.get("sample", [])[:rows]
         ],
     }
 
@@ -189,7 +272,7 @@ def _listed(items: Iterable[str]) -> str:
     return ", ".join(items) or "none"
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= SAMPLE_CHARACTERS:
+def _shortened(text: str, most: int = SAMPLE_CHARACTERS) -> str:
+    if len(text) <= most:
         return text
-    return f"{text[:SAMPLE_CHARACTERS]} … (cut here: {len(text)} characters)"
+    return f"{text[:most]} … (cut here: {len(text)} characters)"

@@ -1,23 +1,11 @@
-"""The parts every figure is made of: panels, curves, axes of steps, SVG.
-
-Same results, same bytes: identifiers are salted by the figure's name and nothing is dated. Text
-stays text, so that it takes the page's font, can be searched, and costs little.
-"""
+"""The parts that figures over steps are made of: panels, curves, axes of steps."""
 
 from __future__ import annotations
 
-import io
-import itertools
 import math
-import re
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from matplotlib import style
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.transforms import ScaledTranslation
 
@@ -27,73 +15,16 @@ from rsft.report.look import GREY, WIDE_IN, Look
 SYMLOG_FROM = 10
 """Last step over first step from which the axis is logarithmic (and linear around step 0)."""
 
-_INDENT = re.compile(r"\n +")
-_COORDINATES = re.compile(r' (?:d|x|y|transform)="[^"]*"')
-_LONG_NUMBER = re.compile(r"(\d\.\d\d)\d+")
-
-BASE_RC: dict[str, Any] = {
-    "svg.fonttype": "none",
-    "text.parse_math": False,  # a dollar sign in a name is a dollar sign
-    "font.family": "DejaVu Sans",
-    "font.size": 9,
-    "axes.titlesize": 9.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#9ca3af",
-    "axes.labelcolor": "#374151",
-    "axes.grid": True,
-    "grid.color": "#e5e7eb",
-    "grid.linewidth": 0.6,
-    "xtick.color": "#4b5563",
-    "ytick.color": "#4b5563",
-    "xtick.bottom": False,
-    "ytick.left": False,
-    "legend.frameon": False,
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drawing:
-    """One figure."""
-
-    file: str
-    """Name below the report's figures."""
-    title: str
-    caption: str
-    svg: str
-    """A whole SVG document."""
-
-    @property
-    def inline(self) -> str:
-        """The <svg> element alone, without what would reach beyond it on a page: identifiers that
-        occur twice, and the style of everything."""
-        element = self.svg[self.svg.index("<svg") :]
-        element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
-        return re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", element)
-
-
-@contextmanager
-def drawn_as(file: str, **more: Any) -> Iterator[None]:
-    """The settings to draw one file with, whatever the user's own matplotlib settings are.
-
-    The file's name salts the identifiers, since all figures share one page.
-    """
-    with style.context(["default", BASE_RC | {"svg.hashsalt": file} | more]):
-        yield
-
-
-def file_name(stem: str, taken: Iterable[str]) -> str:
-    """A safe file name for a figure, different from those taken."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", stem)[:80]
-    names = (f"{slug}{'' if n == 1 else f'-{n}'}.svg" for n in itertools.count(1))
-    used = set(taken)
-    return next(name for name in names if name not in used)
-
 
 def panel_grid(
-    tops_in: Sequence[float], columns: int, *, panel_in: float, head_in: float, narrow: bool = False
+    tops_in: Sequence[float],
+    columns: int,
+    *,
+    panel_in: float,
+    head_in: float,
+    narrow: bool = False,
+    gap_in: float | None = None,
+    foot_in: float = 0.0,
 ) -> tuple[Figure, list[list[Axes]]]:
     """A figure of equal panels below a head for the legend.
 
@@ -106,12 +37,15 @@ def panel_grid(
         panel_in: height of a panel.
         head_in: height of the head.
         narrow: small margins, for small panels.
+        gap_in: between panels side by side, where each has an axis of its own.
+        foot_in: more room below the last row.
 
     Returns:
         The figure and its rows of panels.
     """
     left, bottom, gap = (0.5, 0.3, 0.36) if narrow else (0.6, 0.5, 0.25)
-    height = head_in + sum(tops_in) + len(tops_in) * (panel_in + bottom)
+    gap = gap if gap_in is None else gap_in
+    height = head_in + sum(tops_in) + len(tops_in) * (panel_in + bottom) + foot_in
     across = min((WIDE_IN - left + 0.5 * gap) / columns, 0.62 * WIDE_IN)
     figure = Figure(figsize=(WIDE_IN, height))
     rows, used = list[list[Axes]](), head_in
@@ -155,7 +89,7 @@ def draw_curves(
         steps: those of the whole figure, ascending: its panels share the axis.
         scale: multiplies values, such as 100 for per cent.
         title: of the panel.
-        small: thin lines, few ticks, no axis label.
+        small: thin lines, no bars, few ticks, no axis label.
     """
     panel.set_title(title)
     if not found:
@@ -174,8 +108,8 @@ def draw_curves(
         panel.errorbar(
             at,
             [scale * value for value in values],
-            # Step 0 is the base: its error is the band.
-            yerr=[scale * error if step else 0 for step, error in zip(at, errors, strict=True)],
+            # Step 0 is the base: its error is the band. Bars in small panels would hide the lines.
+            yerr=None if small else [scale * e if step else 0 for step, e in zip(at, errors, strict=True)],
             transform=panel.transData + nudge,
             lw=1.1 if small else 1.5,
             elinewidth=0.6 if small else 0.9,
@@ -234,14 +168,3 @@ def share_y(
     bottom = floor if floor is not None else max(low - room, -0.01 * scale)
     for panel in panels:
         panel.set_ylim(bottom, min(high + room, ceiling + 0.01 * scale))
-
-
-def svg(figure: Figure) -> str:
-    """The figure as an SVG document without date or maker, to a hundredth of a point."""
-    out = io.StringIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    # Not figure.savefig, which draws everything once more to measure it.
-    FigureCanvasSVG(figure).print_svg(out, metadata=nothing)
-    return _COORDINATES.sub(
-        lambda found: _LONG_NUMBER.sub(r"\1", found[0]), _INDENT.sub("\n", out.getvalue())
-    )

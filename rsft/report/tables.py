@@ -6,6 +6,7 @@ Fractions become per cent on paper. A number that is missing is a dash, never a 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,6 +58,10 @@ class Grid:
         """Each dimension and how many columns it spans."""
         names = [column.dimension for column in self.columns]
         return [(name, names.count(name)) for name in dict.fromkeys(names)]
+
+    def of(self, trials: Collection[str]) -> Grid:
+        """The rows of some trials."""
+        return Grid(self.columns, tuple(row for row in self.rows if row[0].trial in trials))
 
     def count(self, direction: str) -> int:
         """Cells with both ends whose change went that way."""
@@ -181,37 +186,3 @@ def full_table(results: Results, benchmark: str) -> list[tuple[TrialAxes, list[l
         if rows:
             table.append((axes, rows))
     return table
-
-
-def markdown(grid: Grid) -> str:
-    """The pivot as a Markdown table, for a pull request or a paper's draft."""
-    if not grid.rows:
-        return "No cell is evaluated yet.\n"
-    head = ["base", "data", "length", "seed"]
-    lines = [
-        [*head, *(f"{c.benchmark} ({c.dimension}, {c.size})" for c in grid.columns)],
-        ["---"] * (len(head) + len(grid.columns)),
-    ]
-    for axes, cells in grid.rows:
-        place = [axes.base, axes.variant, axes.length, str(axes.seed)]
-        lines.append([*place, *map(_markdown_cell, cells)])
-    table = "\n".join(f"| {' | '.join(map(_plain, line))} |" for line in lines)
-    return (
-        "Score in per cent ± one standard error, untrained base → last evaluated step. ▲ ▼: "
-        f"changed by more than two combined standard errors.\n\n{table}\n"
-    )
-
-
-def _markdown_cell(cell: GridCell | None) -> str:
-    if cell is None:
-        return DASH
-    mark = {"up": "▲ ", "down": "▼ ", "same": ""}[cell.direction]
-    change = f" {mark}{cell.change}" if cell.change else ""
-    notes = f" ({'; '.join(cell.notes)})" if cell.notes else ""
-    return f"{cell.base} → {cell.final}{change}{notes}"
-
-
-def _plain(text: str) -> str:
-    """Text that neither breaks a Markdown table nor turns into HTML where it is rendered."""
-    flat = " ".join(text.split()).replace("&", "&amp;").replace("<", "&lt;")
-    return flat.replace("|", "\\|")

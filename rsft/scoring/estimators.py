@@ -74,6 +74,17 @@ def estimates(scores: Sequence[Score]) -> list[Estimate]:
     return found
 
 
+def raw_mean(scores: Sequence[Score]) -> list[Estimate]:
+    """`raw`: the mean of a judge's or a reward model's own numbers over what it was shown, value +- 1.96
+    clustered standard errors (nan with one problem). Empty when it was shown nothing."""
+    shown = [score for score in scores if score.where is not None and score.outcome != "error"]
+    if not shown:
+        return []
+    found = ratio(_by_problem(shown, lambda score: score.raw))
+    half = Z_95 * found.stderr
+    return [estimate_of("raw", found, (found.value - half, found.value + half), truncated_share(shown))]
+
+
 def passes(scores: Sequence[Score]) -> list[Estimate]:
     """`pass@k` for k = 2, 4, 8 ... up to the least number of samples that a problem has, errors aside.
 
@@ -123,10 +134,10 @@ def accuracy_at(scores: Sequence[Score], budgets: Sequence[int]) -> list[Estimat
 
 
 def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, float, float]:
-    """The smallest value that `share` of all values do not exceed, and its 95 % interval.
+    """The smallest value that `share` of all values do not exceed, and its 95 % interval (nan: one problem).
 
-    Woodruff (1952, JASA 47:635): the interval of the share below the value, here `wilson` with the
-    standard error clustered by problem, is read off the same distribution function.
+    Woodruff (1952, JASA 47:635): the values at `share` +- 1.96 standard errors of the share below the
+    true quantile, clustered by problem.
 
     Args:
         clusters: per problem its values, one or more.
@@ -146,9 +157,8 @@ def quantile(clusters: Sequence[Sequence[float]], share: float) -> tuple[float, 
 
     value = at(share)
     below = ratio([[float(each <= value) for each in cluster] for cluster in clusters])
-    # The variance is that of being below the true quantile, so p is the share itself.
-    low, high = wilson(replace(below, value=share))
-    return value, at(low), at(high)
+    half = Z_95 * below.stderr
+    return (value, math.nan, math.nan) if math.isnan(half) else (value, at(share - half), at(share + half))
 
 
 def quantile_estimate(
@@ -156,8 +166,6 @@ def quantile_estimate(
 ) -> Estimate:
     """`quantile` as an estimate; its error is its interval's width over 2 x 1.96, nan with one problem."""
     value, low, high = quantile(clusters, share)
-    if len(clusters) == 1:
-        low = high = math.nan
     samples = sum(map(len, clusters))
     return Estimate(
         metric=metric,

@@ -14,7 +14,7 @@ from rsft import layout, provenance
 from rsft.benchmarks.cards import card
 from rsft.generation.settings import Device
 from rsft.records import Generation, Problem, Score
-from rsft.scoring.estimators import estimates
+from rsft.scoring.estimators import estimates, raw_mean
 from rsft.scoring.grade import grade_all
 from rsft.scoring.judge import Judge, judge_pairs
 from rsft.scoring.pool import GraderPool
@@ -87,7 +87,8 @@ class CellGrader:
             marker["answers"], marker["errors"] = len(scores), len(errors)
             marker["first_error"] = errors[0] if errors else ""
             marker["response_tokens"] = sum(generation.tokens for generation in generations)
-            marker["estimates"] = [asdict(estimate) for estimate in estimates(scores)]
+            found = estimates(scores) + (raw_mean(scores) if marker["judged_by"] else [])
+            marker["estimates"] = [asdict(estimate) for estimate in found]
             # What is stored may be more than was asked for this time; the marker says what there is.
             marker["problems"] = len({score.problem for score in scores})
             marker["samples"] = len(scores) // max(marker["problems"], 1)

@@ -260,10 +260,13 @@ class MlflowTracker(Watcher):
 
     @watching
     def report(self, folder_or_html: str) -> None:
-        if Path(folder_or_html).is_dir():
-            self._client.log_artifacts(self._parent.id, folder_or_html, "report")
-        else:
-            self._client.log_artifact(self._parent.id, folder_or_html, "report")
+        path = Path(folder_or_html)
+        for one in sorted(path.iterdir()) if path.is_dir() else [path]:
+            # samples.html and its folder stay: they may be as large as the answers themselves.
+            if one.is_dir() and one.name != "samples":
+                self._client.log_artifacts(self._parent.id, str(one), f"report/{one.name}")
+            elif one.is_file() and one.name != "samples.html":
+                self._client.log_artifact(self._parent.id, str(one), "report")
         self._end(self._parent, "FINISHED")
 
     def _end(self, run: KnownRun, status: str) -> None:

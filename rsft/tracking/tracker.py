@@ -50,7 +50,7 @@ class Tracker(Protocol):
         ...
 
     def report(self, folder_or_html: str) -> None:
-        """A local report folder or page, kept with the sweep."""
+        """A local report folder, but for its samples, or a page; kept with the sweep."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Means and differences over problems against published examples: python -m pytest tests/test_contrasts.py"""
+"""Means and differences over problems against published examples: python -m pytest tests/test_paired.py"""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from rsft.analysis.bootstrap import benjamini_hochberg, holm
-from rsft.analysis.contrasts import bootstrap_interval, paired_difference, problem_means
+from rsft.analysis.paired import bootstrap_interval, paired_difference, problem_means
 from rsft.errors import DataError
 from rsft.records import Outcome, Score
 
@@ -57,14 +57,15 @@ def test_adjusted_p_values_keep_their_place_and_their_order() -> None:
 
 def test_a_paired_difference_by_hand() -> None:
     one, two = checkpoint([1.0, 0.5, 0.8, 0.2]), checkpoint([0.6, 0.5, 0.6, 0.2])
-    found = paired_difference(one, two)
+    found = paired_difference(two, one)
     # Differences 0.4, 0, 0.2, 0: mean 0.15, sd sqrt((.0625 + .0225 + .0025 + .0225) / 3).
-    assert found.value == pytest.approx(0.15)
+    assert found.change.value == pytest.approx(0.15)
+    assert (found.first, found.second) == pytest.approx((0.475, 0.625))
     assert found.stderr == pytest.approx(math.sqrt(0.11 / 3) / 2)
-    assert (found.problems, found.left_out) == (4, 0)
-    assert found.low < found.value < found.high
-    turned = paired_difference(two, one)
-    assert (turned.value, turned.stderr) == pytest.approx((-found.value, found.stderr))
+    assert (found.problems, found.differing, found.left_out) == (4, 2, 0)
+    assert found.change.low < found.change.value < found.change.high
+    turned = paired_difference(one, two)
+    assert (turned.change.value, turned.stderr) == pytest.approx((-found.change.value, found.stderr))
     assert turned.p == pytest.approx(found.p, abs=0.02)
 
 
@@ -72,10 +73,10 @@ def test_pairing_sees_what_two_means_cannot() -> None:
     random = np.random.default_rng(0)
     ease = random.integers(0, 10, 200) / 10
     better = [min(1.0, share + 0.1) for share in ease]
-    found = paired_difference(checkpoint(better), checkpoint([float(share) for share in ease]))
+    found = paired_difference(checkpoint([float(share) for share in ease]), checkpoint(better))
     apart = math.hypot(*(np.std(each, ddof=1) / math.sqrt(200) for each in (better, ease)))
     assert found.stderr < apart / 10
-    assert found.low > 0 and found.p < 0.01
+    assert found.change.low > 0 and found.p < 0.01
 
 
 def test_no_difference_is_not_found() -> None:
@@ -84,7 +85,8 @@ def test_no_difference_is_not_found() -> None:
     again = [float(share) for share in random.permutation(shares)]
     assert paired_difference(checkpoint(shares), checkpoint(again)).p > 0.05
     same = paired_difference(checkpoint(shares), checkpoint(shares))
-    assert (same.value, same.stderr) == (0.0, 0.0) and same.p > 0.5 and same.low < 0 < same.high
+    assert (same.change.value, same.stderr) == (0.0, 0.0) and same.p > 0.5
+    assert same.change.low < 0 < same.change.high
 
 
 def test_problems_of_one_side_are_left_out_and_counted() -> None:

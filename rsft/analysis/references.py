@@ -1,0 +1,76 @@
+"""Published numbers that are about trials of ours: same base, data, epochs and recipe, same benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rsft.analysis.published import Published, published
+from rsft.spec.claim import Claim, Pick
+from rsft.spec.recipes import STUDY
+from rsft.spec.trial import Trial
+
+References = Mapping[tuple[str, str], Mapping[int, float]]
+"""Trial and benchmark -> step -> published score, in [0, 1]."""
+_OURS = {("truthfulqa", "truthful")}
+"""Benchmark and published metric that is our accuracy under another name."""
+
+
+def references(trials: Sequence[Trial]) -> dict[tuple[str, str], dict[int, float]]:
+    """What was published of each trial, step 0 included; doubtful numbers are left out.
+
+    Where tables disagree, as they do on a base's GPQA, the first one counts.
+    """
+    known = [one for one in published() if one.trust != "doubtful" and _a_score(one)]
+    found: dict[tuple[str, str], dict[int, float]] = {}
+    for trial in trials:
+        for one in known:
+            if _about(trial, one):
+                found.setdefault((trial.id, one.benchmark), {}).setdefault(one.step, one.value)
+    return {key: dict(sorted(steps.items())) for key, steps in found.items()}
+
+
+def _a_score(one: Published) -> bool:
+    return one.metric == "accuracy" or (one.benchmark, one.metric) in _OURS
+
+
+def _about(trial: Trial, one: Published) -> bool:
+    if one.base != trial.model.label:
+        return False
+    if one.data is None:
+        return True
+    same = all(getattr(trial.train, name) == getattr(STUDY, name) for name in ("learning_rate", "schedule"))
+    return (
+        same
+        and one.data == trial.data.name
+        and (trial.length.unit, trial.length.amount) == ("epochs", one.epochs)
+        and one.batch_sequences == trial.train.batch_sequences
+    )
+
+
+def claimed(claim: Claim, names: Sequence[str], trials: Sequence[Trial], known: References) -> float | None:
+    """What was published of a claim's difference, in [-1, 1]; None unless all of it was.
+
+    Args:
+        claim: about a difference.
+        names: its benchmarks.
+        trials: all of the sweep.
+        known: as `references` has it.
+    """
+    if claim.shape or claim.metric != "accuracy" or not names:
+        return None
+    against = claim.against if isinstance(claim.against, Pick) else None
+    sides = [(claim.trials, claim.step, 1.0)] + ([(against, claim.against_step, -1.0)] if against else [])
+    value = 0.0
+    for pick, step, sign in sides:
+        chosen = [trial for trial in trials if pick.matches(trial)]
+        for trial in chosen:
+            for name in names:
+                curve = known.get((trial.id, name), {})
+                wanted = [(step or trial.steps, 1.0)]
+                if against is None or claim.measure == "gain":
+                    wanted.append((0, -1.0))
+                for at, part in wanted:
+                    if at not in curve:
+                        return None
+                    value += sign * part * curve[at] / len(chosen) / len(names)
+    return value
