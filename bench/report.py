@@ -39,7 +39,7 @@ from rsft.analysis.trajectory import curve_of, trajectory
 from rsft.benchmarks.source import problems
 from rsft.data.contamination import FLAGS
 from rsft.errors import DataError
-from rsft.records import Outcome, Score
+from rsft.records import Generation, Outcome, Score
 from rsft.scoring.estimators import estimates
 from rsft.spec import (
     BenchmarkUse,
@@ -58,6 +58,7 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.overlap import questions_key
 from rsft.sweep.plan import Cell, Plan, make_plan
+from rsft.sweep.samples import browsed_trials
 
 AXES = {100: (2, 5, 5, 2), 200: (2, 5, 5, 4), 1_000: (2, 10, 10, 5), 10_000: (5, 20, 10, 10)}
 """Trials -> bases, data variants, lengths and seeds."""
@@ -125,7 +126,8 @@ def sweep(trials: int) -> SweepSpec:
 
 
 def write_storage(trials: int, storage: Storage) -> int:
-    """Everything a finished sweep leaves but weights and answers; returns the number of scored answers."""
+    """Everything a finished sweep leaves but weights, and answers of trials that the sample browser leaves
+    out; returns the number of scored answers."""
     page = sweep(trials)
     storage.write_json(
         layout.SWEEP, {"spec": page.model_dump(mode="json"), "provenance": provenance.record()}
@@ -149,7 +151,7 @@ def write_storage(trials: int, storage: Storage) -> int:
     bases = {trial.model.label: trial for trial in plan.trials}
     answers = 0
     for trial in bases.values():
-        answers += sum(_write_cell(plan, trial, cell) for cell in plan.cells(trial) if cell.step == 0)
+        answers += sum(_write_cell(plan, trial, cell, True) for cell in plan.cells(trial) if cell.step == 0)
     cores = len(os.sched_getaffinity(0))
     with ProcessPoolExecutor(cores) as pool:
         parts = [pool.submit(_write_trials, trials, storage.root, i, cores) for i in range(cores)]
@@ -163,6 +165,7 @@ def _prepared(trial: Trial) -> str:
 def _write_trials(trials: int, root: str, first: int, stride: int) -> int:
     storage = Storage(root)
     plan, answers = make_plan(sweep(trials), storage), 0
+    browsed = {trial.id for trial in browsed_trials(plan, "")}
     for trial in plan.trials[first::stride]:
         record = trial.model_dump(mode="json") | {"prepared": _prepared(trial)}
         storage.write_json(layout.trial_record(trial.id), record)
@@ -183,12 +186,13 @@ def _write_trials(trials: int, root: str, first: int, stride: int) -> int:
                 "canary": {"ids": [1, 2], "logprobs": [-1.0]},
             }
             storage.write_json(layout.checkpoint_marker(trial.owner(step), step), marker)
-        answers += sum(_write_cell(plan, trial, cell) for cell in plan.cells(trial) if cell.step)
+        texts = trial.id in browsed
+        answers += sum(_write_cell(plan, trial, cell, texts) for cell in plan.cells(trial) if cell.step)
     return answers
 
 
-def _write_cell(plan: Plan, trial: Trial, cell: Cell) -> int:
-    """Scores and marker of a cell, as `rsft.sweep.grading` writes them."""
+def _write_cell(plan: Plan, trial: Trial, cell: Cell, texts: bool) -> int:
+    """Scores and marker of a cell, as `rsft.sweep.grading` writes them; its answers as well with `texts`."""
     name = cell.question.card.name
     # A trial's curves have a shape by its data; problems differ in difficulty, the same for all trials.
     hard = np.random.default_rng(BENCHMARKS.index(name)).normal(0, 1.5, PROBLEMS)
@@ -214,6 +218,21 @@ def _write_cell(plan: Plan, trial: Trial, cell: Cell) -> int:
     ]
     storage, folder = plan.storage, cell.folder
     storage.write_table(layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores]))
+    if texts:
+        generations = [
+            Generation(
+                problem=score.problem,
+                sample=score.sample,
+                seed=0,
+                text=f"<think>{'so it is even. ' * 20}</think> \\boxed{{{score.answer}}}",
+                tokens=score.tokens,
+                prompt_tokens=40,
+                finish="length" if score.truncated else "stop",
+            )
+            for score in scores
+        ]
+        table = pa.Table.from_pylist([asdict(generation) for generation in generations])
+        storage.write_table(layout.generations(folder), table)
     marker = {
         "owner": cell.owner,
         "trial_id": trial.id,

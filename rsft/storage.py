@@ -99,6 +99,9 @@ class Storage:
         return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.is_file)
 
     def read_bytes(self, relative: str) -> bytes:
+        if self.is_local:
+            with open(self._at(relative), "rb") as local:
+                return local.read()
         with self._fs.open_input_stream(self._at(relative)) as source:
             return bytes(source.read())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -56,24 +57,28 @@ class ScoredCell:
 
 
 _NUMBERS = tuple(field.name for field in fields(Estimate))
+_numbers = attrgetter(*_NUMBERS)
 
 
 def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
     """The table of all scored cells, sorted; columns as in SCHEMA."""
-    columns: dict[str, list[Any]] = {name: [] for name in SCHEMA.names}
     # A value of a cell stands once, and `of` says for which rows.
     axes: dict[str, list[Any]] = {}
     of: list[int] = []
+    numbers: list[tuple[Any, ...]] = []
+    unflagged: list[float | None] = []
     for number, cell in enumerate(cells):
         for name, value in _axes(cell).items():
             axes.setdefault(name, []).append(value)
         for estimate in cell.estimates:
             of.append(number)
-            for name in _NUMBERS:
-                columns[name].append(getattr(estimate, name))
+            numbers.append(_numbers(estimate))
             without = cell.unflagged.get(estimate.metric) if cell.flagged else estimate
-            columns["value_unflagged"].append(None if without is None else without.value)
+            unflagged.append(None if without is None else without.value)
     rows = pa.array(of, pa.int64())
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(SCHEMA.names, ())
+    columns |= dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=False))
+    columns["value_unflagged"] = unflagged
     arrays = [
         pa.array(axes[field.name], field.type).take(rows)
         if field.name in axes

@@ -229,7 +229,9 @@ def trajectory(
     dip_step, recovery_step = _turns(boot, curve.steps, level)
     line = log[end] - log[end].mean()
     line *= np.ptp(line) / (line @ line)  # the slope of the fitted line, times the stretch it spans
-    drifts = [boot.intervals((line @ rows[end])[None], level)[0] for rows in (score, length) if len(rows)]
+    over_steps = np.trapezoid(score - score[0], log, axis=0) / log[-1]
+    singles = [over_steps, *(line @ rows[end] for rows in (score, length) if len(rows))]
+    area, *drifts = boot.intervals(np.stack(singles), level)
     moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
     verdict, p, needed = _decide(boot, curve, level, margin)
     return Trajectory(
@@ -243,7 +245,7 @@ def trajectory(
         recovered=boot.largest(score[-1] - score[1:-1], least=0.0, level=level),
         final=gains[-1],
         best=boot.largest(score[1:] - score[0], level=level),
-        area=boot.intervals(np.trapezoid(score - score[0], log, axis=0)[None] / log[-1], level)[0],
+        area=area,
         fall=boot.largest(score[earlier] - score[later], level=level),
         verdict=verdict,
         p=p,

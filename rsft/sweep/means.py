@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from typing import TypeVar
 
 import numpy as np
@@ -31,25 +32,22 @@ AT_ONCE = 200
 
 def read_means(plan: Plan) -> dict[str, ProblemMeans]:
     """By folder, of every done cell of a plan."""
-    folders: dict[str, str] = {}
-    for trial in plan.trials:
-        for cell in plan.cells(trial):
-            if cell.folder not in folders and plan.cell_state(cell) == "done":
-                folders[cell.folder] = cell.question.key
+    cells = {cell.folder: cell for trial in plan.trials for cell in plan.cells(trial)}
+    folders = [folder for folder, cell in cells.items() if plan.cell_state(cell) == "done"]
     found = each(_read, [(plan.storage.root, folder) for folder in folders], AT_ONCE, MANY)
-    # The ids are nearly always those of the cell before: kept once.
-    ids: dict[str, npt.NDArray[np.object_]] = {}
-    means: dict[str, ProblemMeans] = {}
-    for (folder, question), one in zip(folders.items(), found, strict=True):
-        if question not in ids or not np.array_equal(ids[question], one.problems):
-            ids[question] = one.problems
-        means[folder] = ProblemMeans(ids[question], one.scores, one.tokens, one.samples)
-    return means
+    return dict(zip(folders, _with_ids_once(found), strict=True))
 
 
 def _read(cells: Sequence[tuple[str, str]]) -> list[ProblemMeans]:
     storages = {root: Storage(root) for root, _ in cells}
-    return [ProblemMeans.of(storages[root].read_table(layout.scores(f), COLUMNS)) for root, f in cells]
+    tables = (storages[root].read_table(layout.scores(folder), COLUMNS) for root, folder in cells)
+    return _with_ids_once(map(ProblemMeans.of, tables))
+
+
+def _with_ids_once(means: Iterable[ProblemMeans]) -> list[ProblemMeans]:
+    """The same, and in memory the ids of a benchmark's problems once."""
+    known: dict[tuple[str, ...], npt.NDArray[np.object_]] = {}
+    return [replace(one, problems=known.setdefault(tuple(one.problems), one.problems)) for one in means]
 
 
 def each(
