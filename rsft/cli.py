@@ -106,7 +106,8 @@ def report(
         from rsft.sweep.evaluate import scored_cells  # imports graders; planning does without
         from rsft.sweep.results import write_tables_and_report
 
-        typer.echo(write_tables_and_report(found[0], list(scored_cells(found[0])), samples))
+        at_once = found[0].at_once(results=True)
+        typer.echo(write_tables_and_report(at_once, list(scored_cells(at_once)), samples))
 
     raise typer.Exit(guarded(action))
 

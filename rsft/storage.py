@@ -9,14 +9,21 @@ import re
 import shutil
 import uuid
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet as pq
+from pydantic_core import from_json
 
 from rsft.errors import StorageError
+
+BUCKET_READS = 32
+"""Small objects of a bucket that are asked for at a time."""
+_BLOCK = 65_536
+"""Bytes that one read of a small file asks for."""
 
 
 class Storage:
@@ -92,6 +99,9 @@ class Storage:
         return sum(info.size or 0 for info in self._fs.get_file_info(selector) if info.is_file)
 
     def read_bytes(self, relative: str) -> bytes:
+        if self.is_local:
+            with open(self._at(relative), "rb") as local:
+                return local.read()
         with self._fs.open_input_stream(self._at(relative)) as source:
             return bytes(source.read())
 
@@ -152,6 +162,35 @@ class Storage:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def read_json_each(self, relatives: Sequence[str], without: Sequence[str] = ()) -> list[Any]:
+        """`read_json_or_none` of many small files: many at a time from a bucket, else with few system calls.
+
+        Args:
+            relatives: places of the files.
+            without: fields of objects to leave out, for memory.
+        """
+        found: list[Any] = []
+        if not self.is_local:
+            with ThreadPoolExecutor(BUCKET_READS) as pool:
+                for value in pool.map(self.read_json_or_none, relatives):
+                    found.append(_lacking(value, without))
+            return found
+        for relative in relatives:
+            try:
+                file = os.open(self._at(relative), os.O_RDONLY)
+            except (FileNotFoundError, NotADirectoryError):
+                found.append(None)
+                continue
+            try:
+                content = os.read(file, _BLOCK)
+                while len(content) % _BLOCK == 0 and (more := os.read(file, _BLOCK)):
+                    content += more
+            finally:
+                os.close(file)
+            # Several times as fast as json.loads.
+            found.append(_lacking(from_json(content), without))
+        return found
+
     def read_lines(self, relative: str) -> list[dict[str, Any]]:
         """The objects of a JSON-lines file; empty when it does not exist. A line without its end is not there
         yet: somebody is writing it, or was killed while doing so.
@@ -174,9 +213,9 @@ class Storage:
 
     def read_table(self, relative: str, columns: Sequence[str] | None = None) -> pa.Table:
         """A Parquet file, or some of its columns."""
-        return pq.read_table(
-            pa.BufferReader(self.read_bytes(relative)), columns=list(columns) if columns else None
-        )
+        # Not pq.read_table, which is made for large files and takes several times as long on small ones.
+        file = pq.ParquetFile(pa.BufferReader(self.read_bytes(relative)), pre_buffer=False)
+        return file.read(columns=list(columns) if columns else None, use_threads=False)
 
     def write_table(self, relative: str, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
@@ -229,6 +268,13 @@ class Storage:
                     raise
                 shutil.rmtree(part)
         return str(target)
+
+
+def _lacking(value: Any, fields: Sequence[str]) -> Any:
+    if isinstance(value, dict):
+        for name in fields:
+            value.pop(name, None)
+    return value
 
 
 _FULL = re.compile(r"No space left|Disk quota exceeded|database or disk is full")

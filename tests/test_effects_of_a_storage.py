@@ -17,6 +17,7 @@ from rsft.spec import DataSpec, GeneratedRows, Subset
 from rsft.storage import Storage
 from rsft.sweep import effects as module
 from rsft.sweep.effects import HARMLESS, axis_effects, dimension
+from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 
 
@@ -35,7 +36,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
 def test_effects_are_differences_of_the_tables_scores(plan: Plan) -> None:
     table = pq.read_table(plan.storage.path(layout.CELLS)).to_pandas()
     table = table[(table.metric == "accuracy") & (table.step == table.length_steps)]
-    found = {(one.view, one.dimension, one.axes): one for one in axis_effects(plan)}
+    found = {(one.view, one.dimension, one.axes): one for one in axis_effects(plan, read_means(plan))}
     for name in ("in-domain", "out-of-domain"):
         means = table[table.dimension == name].groupby("length").value.mean()
         one = found["at the end", name, ("length",)]
@@ -46,20 +47,22 @@ def test_effects_are_differences_of_the_tables_scores(plan: Plan) -> None:
 
 
 def test_a_cell_of_several_trials_is_read_once(plan: Plan) -> None:
-    folders: list[str] = []
+    read: list[str] = []
 
-    def counted(at: Plan, cell: Any) -> Any:
-        folders.append(cell.folder)
-        return real(at, cell)
+    def counted(self: Storage, place: str, columns: Any = None) -> Any:
+        read.append(place)
+        return real(self, place, columns)
 
-    real = module._answered
-    with patch("rsft.sweep.effects._answered", counted):
-        axis_effects(plan)
-    assert len(folders) == len(set(folders)) == 2 * (1 + 4 * 2 - 2), "the base, and steps 2 and 4"
+    real = Storage.read_table
+    with patch.object(Storage, "read_table", counted):
+        means = read_means(plan)
+    every = {cell.folder for trial in plan.trials for cell in plan.cells(trial)}
+    assert means.keys() == every and sorted(read) == sorted(map(layout.scores, every))
 
 
 def test_an_empty_storage_has_no_effects(tmp_path: Path) -> None:
-    assert axis_effects(make_plan(page(), Storage(tmp_path / "none"))) == []
+    plan = make_plan(page(), Storage(tmp_path / "none"))
+    assert read_means(plan) == {} and axis_effects(plan, {}) == []
 
 
 def test_subsets_are_one_family_and_words_are_no_recipe(tmp_path: Path) -> None:
@@ -71,7 +74,7 @@ def test_subsets_are_one_family_and_words_are_no_recipe(tmp_path: Path) -> None:
     )
     sweep = page(data=data, overrides=({"data": "other", "train": {"batch_sequences": 4}},))
     found = make_plan(sweep, Storage(tmp_path / "none"))
-    runs = {run.data: run for run in (module._run(found, trial) for trial in found.trials)}
+    runs = {run.data: run for run in (module._run(found, trial, {}) for trial in found.trials)}
     assert runs["all"].family == runs["half"].family != runs["other"].family
     assert (runs["all"].passes, runs["half"].passes) == (4 / 16, 4 / 8)
     assert runs["all"].recipe == runs["other"].recipe, "a batch of 4 is what all have"

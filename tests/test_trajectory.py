@@ -8,13 +8,16 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from rsft.analysis.bootstrap import Bootstrap, Interval, holm
+from rsft.analysis.means import ProblemMeans
 from rsft.analysis.power import Condition, Power, problems_needed
 from rsft.analysis.trajectory import (
     Curve,
@@ -313,10 +316,31 @@ def score(problem: str, outcome: Outcome, sample: int = 0, tokens: int = 10) -> 
     )
 
 
+def means(*scores: Score) -> ProblemMeans:
+    return ProblemMeans.of(pa.Table.from_pylist([asdict(score) for score in scores]))
+
+
+def test_means_by_problem_leave_errors_out_in_any_order() -> None:
+    found = means(
+        score("b", "error", tokens=99),
+        score("z", "wrong", tokens=30),
+        score("a", "correct", tokens=7),
+        score("z", "correct", 1, tokens=50),
+        score("z", "error", 2, tokens=99),
+        score("aa", "no_answer", tokens=5),
+    )
+    assert found.problems.tolist() == ["a", "aa", "z"]
+    assert found.scores.tolist() == [1.0, 0.0, 0.5]
+    assert found.tokens.tolist() == [7.0, 5.0, 40.0] and found.samples.tolist() == [1, 1, 2]
+    assert len(means(score("a", "error")).problems) == 0
+    some = found.of_problems(np.array(["a", "z"], dtype=object))
+    assert some.scores.tolist() == [1.0, 0.5] and some.samples.tolist() == [1, 2]
+
+
 def test_a_curve_is_read_from_scores_of_the_same_problems() -> None:
     base = [score("a", "correct"), score("a", "wrong", 1), score("b", "wrong"), score("b", "wrong", 1)]
     later = [score("b", "correct", tokens=30), score("a", "truncated", tokens=50), score("c", "correct")]
-    curve = curve_of({20: [*later, score("a", "error", 1)], 0: [*base, score("c", "error")]})
+    curve = curve_of({20: means(*later, score("a", "error", 1)), 0: means(*base, score("c", "error"))})
     assert curve.steps == (0, 20) and curve.samples == 1
     assert curve.scores.tolist() == [[0.5, 0.0], [0.0, 1.0]]  # problems a and b; c had an error at step 0
     assert curve.tokens is not None and curve.tokens.tolist() == [[10.0, 10.0], [50.0, 30.0]]
@@ -355,6 +379,6 @@ def test_what_are_no_tokens_is_refused() -> None:
 
 def test_scores_without_a_problem_in_common_are_refused() -> None:
     with pytest.raises(DataError, match="2 problems or more"):
-        curve_of({0: [score("a", "correct")], 5: [score("b", "correct")]})
+        curve_of({0: means(score("a", "correct")), 5: means(score("b", "correct"))})
     with pytest.raises(DataError, match="step 0"):
         curve_of({})

@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -80,54 +81,72 @@ class Bootstrap:
             raise DataError(f"a bootstrap over problems needs two or more of them; got {self.n}.")
         rows = scores if more is None else np.vstack([scores, more])
         self.rows: Array = rows[:, np.lexsort(rows)]
-        random = np.random.default_rng(seed)
+        self.means: Array = self.rows.mean(1)
+        """(rows,) as observed."""
         changes = np.abs(self.rows[1 : self.count] - self.rows[0])
         self.change = float((changes**2).sum() / changes.sum()) if changes.any() else 1.0
         size = self.n + 2
         table = np.zeros((size, len(rows) + 1))
         table[:-2, :-1], table[-2:, -1] = self.rows.T, (1.0, -1.0)
-        self.draws: Array = _resampled(table, random, draws)
-        """(draws, rows + 1): means, and what the imaginary problems add."""
-        half = random.permuted(np.tile(np.arange(self.n) < self.n // 2, (_HALVINGS, 1)), axis=1)
+        times, half = _drawn(self.n, draws, seed)
+        self.draws: Array = np.ascontiguousarray(_resampled(table, times).T)
+        """(rows + 1, draws): means, and what the imaginary problems add."""
         self._halves: tuple[Array, Array] = (half @ self.rows.T / self.n, ~half @ self.rows.T / self.n)
+        self._contrasts: dict[bytes, tuple[Array, Array, Array]] = {}
+        self._largest: dict[tuple[bytes, float], tuple[float, float, float]] = {}
 
     def contrast(self, weights: Array) -> tuple[Array, Array, Array]:
-        """Values (m,), standard errors (m,) and errors of the draws (draws, m) of contrasts (m, rows)."""
+        """Values (m,), standard errors (m,) and errors of the draws (m, draws) of contrasts (m, rows)."""
+        key = _key(weights)
+        if key not in self._contrasts:  # conditions of several verdicts have contrasts in common
+            self._contrasts[key] = self._contrast(weights)
+        return self._contrasts[key]
+
+    def _contrast(self, weights: Array) -> tuple[Array, Array, Array]:
         x, n = weights @ self.rows, self.n
         change = np.where(weights[:, : self.count].any(1), self.change, 0.0)
         mean = x.sum(1) / (n + 2)
         variance = ((x * x).sum(1) + 2 * change**2) / (n + 2) - mean**2
         # n - 1 as for any variance of a sample; the imaginary problems add variance, not precision.
         scale = (n + 2) / math.sqrt(n * (n - 1))
-        errors = self.draws[:, :-1] @ weights.T + self.draws[:, -1:] * change - mean
-        return x.mean(1), scale * np.sqrt(np.maximum(0.0, variance) / (n + 2)), scale * errors
+        errors = np.column_stack([weights, change]) @ self.draws
+        errors -= mean[:, None]  # in place: with thousands of curves memory is what takes time
+        errors *= scale
+        return x.mean(1), scale * np.sqrt(np.maximum(0.0, variance) / (n + 2)), errors
 
     def intervals(self, weights: Array, level: float = LEVEL) -> list[Interval]:
         """Of each contrast (m, rows) by itself."""
         values, _, errors = self.contrast(weights)
-        low, high = values + np.quantile(errors, ((1 - level) / 2, (1 + level) / 2), axis=0)
+        low, high = values + quantiles(errors, (1 - level) / 2, (1 + level) / 2)
         return [Interval(*map(float, each)) for each in zip(values, low, high, strict=True)]
 
     def largest(self, weights: Array, least: float = -math.inf, level: float = LEVEL) -> Interval:
         """Of the largest of `least` and the true values of contrasts (m, rows); see the module's page."""
         if not len(weights):
             return Interval(least, least, least)
+        key = (_key(weights), level)
+        if key not in self._largest:
+            self._largest[key] = self._of_largest(weights, level)
+        return Interval(*(max(least, end) for end in self._largest[key]))
+
+    def _of_largest(self, weights: Array, level: float) -> tuple[float, float, float]:
         values, stderr, errors = self.contrast(weights)
-        noise = -errors / np.maximum(stderr, SAME)
+        noise = -errors / np.maximum(stderr, SAME)[:, None]
         near = self._near(values, stderr, noise)
-        bound = np.quantile(noise[:, near].max(1), (1 + level) / 2)
+        (bound,) = quantiles(noise[near].max(0), (1 + level) / 2)
         low = (values - bound * stderr)[near].max()
-        high = (values + np.quantile(errors, (1 + level) / 2, axis=0)).max()
+        high = (values + quantiles(errors, (1 + level) / 2)[0]).max()
         (a, b), each = (half @ weights.T for half in self._halves), np.arange(_HALVINGS)
         value = np.clip((a[each, b.argmax(1)] + b[each, a.argmax(1)]).mean(), low, high)
-        return Interval(*(max(least, float(end)) for end in (value, low, high)))
+        return float(value), float(low), float(high)
 
     def p_some_above(self, weights: Array, limit: float = 0.0) -> float:
         """Two-sided p-value of "no contrast (m, rows) is truly above `limit`"; in (0, 1]."""
         values, stderr, errors = self.contrast(weights)
-        noise, stderr = -errors / np.maximum(stderr, SAME), np.maximum(stderr, SAME)
+        stderr = np.maximum(stderr, SAME)
+        noise = -errors / stderr[:, None]
         near = self._near(values, stderr, noise)
-        return self._p(noise[:, near].max(1), float(((values - limit) / stderr).max()), int(near.sum()))
+        return self._p(noise[near].max(0), float(((values - limit) / stderr).max()), int(near.sum()))
 
     def p_all_below(self, weights: Array, limit: float) -> float:
         """Two-sided p-value of "some contrast (m, rows) truly reaches `limit`"; in (0, 1].
@@ -137,12 +156,12 @@ class Bootstrap:
         """
         values, stderr, errors = self.contrast(weights)
         stderr = np.maximum(stderr, SAME)
-        found = zip((errors / stderr).T, (limit - values) / stderr, strict=True)
+        found = zip(errors / stderr[:, None], (limit - values) / stderr, strict=True)
         return max(self._p(noise, float(distance), 1) for noise, distance in found)
 
     def _near(self, values: Array, stderr: Array, noise: Array) -> npt.NDArray[np.bool_]:
         """Contrasts that may be the largest; the others are left out (l.c., section 3)."""
-        sure = float(np.quantile(noise.max(1), 1 - 0.1 / math.log(max(self.n, 3))))
+        sure = float(quantiles(noise.max(0), 1 - 0.1 / math.log(max(self.n, 3)))[0])
         near: npt.NDArray[np.bool_] = values >= (values - sure * stderr).max() - 2 * sure * stderr
         return near
 
@@ -177,20 +196,51 @@ def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array
     size, sums = n + 2, np.abs(rows).sum(1)
     typical = np.divide((rows * rows).sum(1), sums, out=np.ones(count), where=sums > 0)
     table = np.vstack([rows.T, typical, -typical])
-    errors = _resampled(table, np.random.default_rng(seed), draws) - table.mean(0)
+    errors = _resampled(table, _drawn(n, draws, seed)[0]) - table.mean(0)
     return np.asarray(size / math.sqrt(n * (n - 1)) * errors, dtype=np.float64)
 
 
-def _resampled(table: Array, random: np.random.Generator, draws: int) -> Array:
-    """Means (draws, columns) of as many rows of the table as it has, drawn with replacement."""
-    size = len(table)
+def quantiles(values: Array, *shares: float) -> Array:
+    """Of each row (..., draws), interpolated linearly, as (shares, ...): np.quantile without its overhead,
+    which takes most of the time where thousands of curves are short."""
+    at = [share * (values.shape[-1] - 1) for share in shares]
+    ends = [(int(place), min(int(place) + 1, values.shape[-1] - 1)) for place in at]
+    ordered = np.partition(values, sorted({end for pair in ends for end in pair}), axis=-1)
+    found = [
+        ordered[..., low] + (ordered[..., high] - ordered[..., low]) * (place - low)
+        for place, (low, high) in zip(at, ends, strict=True)
+    ]
+    return np.asarray(found, dtype=np.float64)
+
+
+def _resampled(table: Array, times: Sequence[Array]) -> Array:
+    """Means (draws, columns) of rows of a table, drawn so many times each (see `_drawn`)."""
+    return np.concatenate([counts @ table / len(table) for counts in times])
+
+
+def _key(weights: Array) -> bytes:
+    return (weights + 0.0).tobytes()  # -0.0 + 0.0 is 0.0
+
+
+def _drawn(n: int, draws: int, seed: int) -> tuple[Sequence[Array], npt.NDArray[np.bool_]]:
+    """How often each of n problems and the two imaginary ones is drawn, in blocks of (some draws, n + 2); and
+    (halvings, n), true where a problem is in the first half. The same for all curves of as many problems."""
+    return _kept(n, draws, seed) if draws * (n + 2) <= _BLOCK else _draw(n, draws, seed)
+
+
+def _draw(n: int, draws: int, seed: int) -> tuple[Sequence[Array], npt.NDArray[np.bool_]]:
+    random, size = np.random.default_rng(seed), n + 2
     step, blocks = max(1, _BLOCK // size), list[Array]()
     for start in range(0, draws, step):
         some = min(draws - start, step)
         picks = random.integers(size, size=(some, size)) + size * np.arange(some)[:, None]
         counts = np.bincount(picks.ravel(), minlength=some * size).reshape(some, size)
-        blocks.append(counts @ table / size)
-    return np.concatenate(blocks)
+        blocks.append(counts.astype(np.float64))
+    half = random.permuted(np.tile(np.arange(n) < n // 2, (_HALVINGS, 1)), axis=1)
+    return blocks, half
+
+
+_kept = lru_cache(maxsize=16)(_draw)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import NormalDist
 
 import numpy as np
 
-from rsft.analysis.bootstrap import LEVEL, SAME, Array, Bootstrap
+from rsft.analysis.bootstrap import LEVEL, SAME, Array, Bootstrap, quantiles
 
 POWER = 0.8
 """Chance that a question is decided with so many, if the effects are what they seem to be."""
@@ -31,6 +32,8 @@ class Condition:
         """Whether the interval at `level` lies on the stated side of the limit."""
         if not len(self.weights):
             return not self.some_above
+        if not self.holds(boot.means):  # nor does its interval, which holds what was observed
+            return False
         found = boot.largest(self.weights, level=level)
         return found.low > self.limit if self.some_above else found.high < self.limit
 
@@ -94,33 +97,41 @@ class Power:
             level: of the intervals.
         """
         self.boot, self.luck, self.samples = boot, luck, samples
-        means = boot.rows.mean(1)
-        self.possible = all(condition.holds(means) for condition in conditions)
-        self._tests = list[tuple[Condition, Array, Array, Array, Array]]()
-        for condition in conditions:
+        self.possible = all(condition.holds(boot.means) for condition in conditions)
+        self._conditions, self._level = conditions, level
+
+    @cached_property
+    def _tests(self) -> list[tuple[Condition, Array, Array, Array]]:
+        """Conditions with values, standard errors and, in the draws, distances of the interval's end."""
+        boot, level = self.boot, self._level
+        tests = list[tuple[Condition, Array, Array, Array]]()
+        for condition in self._conditions:
             if not len(condition.weights):
                 continue
             values, stderr, errors = boot.contrast(condition.weights)
             if condition.some_above:
-                noise = -errors / np.maximum(stderr, SAME)
-                width = np.quantile(noise.max(1), (1 + level) / 2) * stderr
+                noise = -errors / np.maximum(stderr, SAME)[:, None]
+                away = errors - (quantiles(noise.max(0), (1 + level) / 2) * stderr)[:, None]
             else:
-                width = np.quantile(errors, (1 + level) / 2, axis=0)
-            self._tests.append((condition, values, stderr, errors, width))
+                away = errors + quantiles(errors, (1 + level) / 2)[0][:, None]
+            tests.append((condition, values, stderr, away))
+        return tests
 
     def chance(self, problems: float, samples: float) -> float:
         """With so many problems, each answered so often; other samples than there are need `luck`."""
-        fine = np.ones(len(self.boot.draws), dtype=bool)
-        for condition, values, stderr, errors, width in self._tests:
+        fine = np.ones(self.boot.draws.shape[1], dtype=bool)
+        for condition, values, stderr, away in self._tests:
             shrink = math.sqrt(self.boot.n / problems) * np.ones(len(values))
             if self.luck is not None:
                 variance = np.maximum(self.boot.n * stderr**2, SAME)
                 within = np.minimum(condition.weights**2 @ self.luck / self.samples, variance)
                 shrink *= np.sqrt(1 - within / variance * (1 - self.samples / samples))
+            ends = away * shrink[:, None]
+            ends += values[:, None]
             if condition.some_above:
-                fine &= (values + (errors - width) * shrink > condition.limit).any(1)
+                fine &= (ends > condition.limit).any(0)
             else:
-                fine &= (values + (errors + width) * shrink < condition.limit).all(1)
+                fine &= (ends < condition.limit).all(0)
         return float(fine.mean())
 
     def need(self, power: float = POWER) -> Need | None:

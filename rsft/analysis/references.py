@@ -21,9 +21,12 @@ def references(trials: Sequence[Trial]) -> dict[tuple[str, str], dict[int, float
     Where tables disagree, as they do on a base's GPQA, the first one counts.
     """
     known = [one for one in published() if one.trust != "doubtful" and _a_score(one)]
+    by_base: dict[str, list[Published]] = {}
+    for one in known:
+        by_base.setdefault(one.base, []).append(one)
     found: dict[tuple[str, str], dict[int, float]] = {}
     for trial in trials:
-        for one in known:
+        for one in by_base.get(trial.model.label, ()):
             if _about(trial, one):
                 found.setdefault((trial.id, one.benchmark), {}).setdefault(one.step, one.value)
     return {key: dict(sorted(steps.items())) for key, steps in found.items()}
@@ -34,8 +37,7 @@ def _a_score(one: Published) -> bool:
 
 
 def _about(trial: Trial, one: Published) -> bool:
-    if one.base != trial.model.label:
-        return False
+    """Whether it is, when it is about the trial's base."""
     if one.data is None:
         return True
     same = all(getattr(trial.train, name) == getattr(STUDY, name) for name in ("learning_rate", "schedule"))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -55,26 +56,51 @@ class ScoredCell:
     """Metric -> its estimate without those problems, where there are any."""
 
 
+_NUMBERS = tuple(field.name for field in fields(Estimate))
+_numbers = attrgetter(*_NUMBERS)
+
+
 def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
     """The table of all scored cells, sorted; columns as in SCHEMA."""
-    rows: list[dict[str, Any]] = []
-    for cell in cells:
-        axes = {
-            "trial": cell.trial.id,
-            "base": cell.trial.model.label,
-            "data": cell.trial.data.name,
-            "length": cell.trial.length.label,
-            "length_steps": cell.trial.steps,
-            "seed": cell.trial.seed,
-            "recipe": cell.trial.recipe,
-            "step": cell.step,
-            "target_tokens": cell.target_tokens,
-            "benchmark": cell.benchmark,
-            "dimension": cell.dimension,
-        }
+    # A value of a cell stands once, and `of` says for which rows.
+    axes: dict[str, list[Any]] = {}
+    of: list[int] = []
+    numbers: list[tuple[Any, ...]] = []
+    unflagged: list[float | None] = []
+    for number, cell in enumerate(cells):
+        for name, value in _axes(cell).items():
+            axes.setdefault(name, []).append(value)
         for estimate in cell.estimates:
+            of.append(number)
+            numbers.append(_numbers(estimate))
             without = cell.unflagged.get(estimate.metric) if cell.flagged else estimate
-            value = None if without is None else without.value
-            rows.append(axes | asdict(estimate) | {"flagged": cell.flagged, "value_unflagged": value})
-    table = pa.Table.from_pylist(rows, schema=SCHEMA)
+            unflagged.append(None if without is None else without.value)
+    rows = pa.array(of, pa.int64())
+    columns: dict[str, Sequence[Any]] = dict.fromkeys(SCHEMA.names, ())
+    columns |= dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=False))
+    columns["value_unflagged"] = unflagged
+    arrays = [
+        pa.array(axes[field.name], field.type).take(rows)
+        if field.name in axes
+        else pa.array(columns[field.name], field.type)
+        for field in SCHEMA
+    ]
+    table = pa.Table.from_arrays(arrays, schema=SCHEMA)
     return table.sort_by([("trial", "ascending"), ("benchmark", "ascending"), ("step", "ascending")])
+
+
+def _axes(cell: ScoredCell) -> dict[str, Any]:
+    return {
+        "trial": cell.trial.id,
+        "base": cell.trial.model.label,
+        "data": cell.trial.data.name,
+        "length": cell.trial.length.label,
+        "length_steps": cell.trial.steps,
+        "seed": cell.trial.seed,
+        "recipe": cell.trial.recipe,
+        "step": cell.step,
+        "target_tokens": cell.target_tokens,
+        "benchmark": cell.benchmark,
+        "dimension": cell.dimension,
+        "flagged": cell.flagged,
+    }

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 
 from rsft.analysis.bootstrap import DRAWS, LEVEL, SAME, Array, Bootstrap, Interval, holm
+from rsft.analysis.means import ProblemMeans
 from rsft.analysis.power import Condition, Need, Power
 from rsft.errors import DataError
-from rsft.records import Score
 
 Verdict = Literal[
     "no change",
@@ -149,40 +149,27 @@ class Trajectory:
         return found if self.converged else f"{found}; not converged: do not conclude"
 
 
-def curve_of(scores: Mapping[int, Sequence[Score]]) -> Curve:
+def curve_of(cells: Mapping[int, ProblemMeans]) -> Curve:
     """The curve of a trial on a benchmark, of the problems that were graded at every step.
 
     Args:
-        scores: by step, 0 included. Outcomes `error` are left out; a problem without any other outcome at
-            some step is left out everywhere.
+        cells: by step, 0 included.
 
     Raises:
         DataError: no step 0 or nothing after it, or fewer than two problems in common.
     """
-    steps = tuple(sorted(scores))
-    graded: list[dict[str, list[Score]]] = []
-    for step in steps:
-        here: dict[str, list[Score]] = {}
-        for score in scores[step]:
-            if score.outcome != "error":
-                here.setdefault(score.problem, []).append(score)
-        graded.append(here)
-    common = sorted(set.intersection(*(set(here) for here in graded))) if graded else []
-
-    def table(value: dict[str, float]) -> list[float]:
-        return [value[problem] for problem in common]
-
-    right = [
-        table({p: sum(s.outcome == "correct" for s in got) / len(got) for p, got in here.items()})
-        for here in graded
-    ]
-    tokens = [table({p: sum(s.tokens for s in got) / len(got) for p, got in here.items()}) for here in graded]
-    counts = [len(here[problem]) for here in graded for problem in common]
+    steps = tuple(sorted(cells))
+    common = cells[steps[0]].problems if steps else np.array([])
+    for step in steps[1:]:
+        if not np.array_equal(common, cells[step].problems):
+            common = np.intersect1d(common, cells[step].problems, assume_unique=True)
+    found = [cells[step].of_problems(common) for step in steps]
+    shape = (len(steps), len(common))
     return Curve(
         steps=steps,
-        scores=np.array(right, dtype=np.float64).reshape(len(steps), len(common)),
-        tokens=np.array(tokens, dtype=np.float64).reshape(len(steps), len(common)),
-        samples=min(counts, default=1),
+        scores=np.array([one.scores for one in found], dtype=np.float64).reshape(shape),
+        tokens=np.array([one.tokens for one in found], dtype=np.float64).reshape(shape),
+        samples=int(min((one.samples.min() for one in found if len(common)), default=1)),
     )
 
 
@@ -242,7 +229,9 @@ def trajectory(
     dip_step, recovery_step = _turns(boot, curve.steps, level)
     line = log[end] - log[end].mean()
     line *= np.ptp(line) / (line @ line)  # the slope of the fitted line, times the stretch it spans
-    drifts = [boot.intervals((line @ rows[end])[None], level)[0] for rows in (score, length) if len(rows)]
+    over_steps = np.trapezoid(score - score[0], log, axis=0) / log[-1]
+    singles = [over_steps, *(line @ rows[end] for rows in (score, length) if len(rows))]
+    area, *drifts = boot.intervals(np.stack(singles), level)
     moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
     verdict, p, needed = _decide(boot, curve, level, margin)
     return Trajectory(
@@ -256,7 +245,7 @@ def trajectory(
         recovered=boot.largest(score[-1] - score[1:-1], least=0.0, level=level),
         final=gains[-1],
         best=boot.largest(score[1:] - score[0], level=level),
-        area=boot.intervals(np.trapezoid(score - score[0], log, axis=0)[None] / log[-1], level)[0],
+        area=area,
         fall=boot.largest(score[earlier] - score[later], level=level),
         verdict=verdict,
         p=p,
@@ -303,10 +292,10 @@ def _decide(boot: Bootstrap, curve: Curve, level: float, margin: float) -> tuple
 def _turns(boot: Bootstrap, steps: Sequence[int], level: float) -> tuple[Interval, Interval | None]:
     """Steps of dip and recovery, as observed and where the middle `level` of resamples put them."""
     count, times = len(steps), np.array([*steps, math.inf])
-    means = np.vstack([boot.rows.mean(1), boot.draws[:, :-1]])[:, :count]  # as observed, then the draws
-    dip = 1 + means[:, 1:].argmin(1)
-    back = (means >= means[:, :1] - SAME) & (np.arange(count) >= dip[:, None])
-    first = np.column_stack([back, np.ones(len(back))]).argmax(1)
+    means = np.column_stack([boot.means, boot.draws[:-1]])[:count]  # as observed, then the draws
+    dip = 1 + means[1:].argmin(0)
+    back = (means >= means[0] - SAME) & (np.arange(count)[:, None] >= dip)
+    first = np.vstack([back, np.ones((1, len(dip)), dtype=bool)]).argmax(0)
     tails = ((1 - level) / 2, (1 + level) / 2)
 
     def interval(found: Array) -> Interval:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,6 +71,20 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
             }
         )
     return views
+
+
+def verdict_tally(
+    results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
+) -> list[dict[str, Any]]:
+    """Per verdict that occurs, the most frequent first: its name and counts by benchmark, in their order."""
+    counts: dict[str, Counter[str]] = {column.benchmark: Counter() for column in results.columns}
+    for (_, benchmark), found in trajectories.items():
+        counts.setdefault(benchmark, Counter())[found.verdict] += 1
+    total: Counter[str] = sum(counts.values(), Counter())
+    return [
+        {"verdict": verdict, "counts": [counts[column.benchmark][verdict] for column in results.columns]}
+        for verdict, _ in total.most_common()
+    ]
 
 
 def _effect(effect: Interval | None, tokens: bool) -> str:

@@ -23,7 +23,7 @@ from rsft.analysis.effects import Effect
 from rsft.analysis.references import References
 from rsft.analysis.trajectory import Trajectory
 from rsft.report.claim_figures import claim_figures
-from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows
+from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
 from rsft.report.drawing import Drawing
 from rsft.report.exports import tables
 from rsft.report.figures import (
@@ -36,9 +36,10 @@ from rsft.report.figures import (
 from rsft.report.forest import effect_figures
 from rsft.report.heatmap import gain_map
 from rsft.report.procedures import ProcedureSection, procedure_section
-from rsft.report.results import Results, read_cells, tidy
+from rsft.report.results import read_cells, tidy
 from rsft.report.scaling import scaling_figure
-from rsft.report.tables import full_table, pivot
+from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
+from rsft.report.tables import Grid, full_table, pivot
 from rsft.report.tradeoff import asymmetry_figure
 from rsft.storage import Storage
 
@@ -111,17 +112,20 @@ class Figures:
         return (drawing for drawing in (*self.claims.values(), *every) if drawing is not None)
 
 
-def draw(results: Results, facts: ReportFacts, traces: ProcedureSection) -> Figures:
+def draw(shown: Shown, facts: ReportFacts, traces: ProcedureSection) -> Figures:
     """All that facts have something for."""
-    runs = [truncation_figure(results), length_figure(results), loss_figure(results, facts.training)]
+    results, drawn = shown.results, shown.drawn
+    logs = {trial: facts.training[trial] for trial in shown.logs(facts.training)}
+    runs = [truncation_figure(drawn), length_figure(drawn), loss_figure(drawn, logs)]
+    trials = {axes.trial for axes in drawn.trials}
     return Figures(
         claims=claim_figures(results, facts.answers, facts.published, facts.references, facts.trajectories),
-        scores=score_figures(results, facts.references),
-        gains=gain_map(results, facts.trajectories),
+        scores=score_figures(drawn, facts.references),
+        gains=gain_map(shown.listed, facts.trajectories),
         effects=effect_figures(facts.effects),
         scaling=scaling_figure(results, facts.parameters),
-        runs=[one for one in (*runs, *heldout_figures(results, facts.training)) if one is not None],
-        asymmetry=asymmetry_figure(results, facts.asymmetry),
+        runs=[one for one in (*runs, *heldout_figures(drawn, logs)) if one is not None],
+        asymmetry=asymmetry_figure(drawn, [point for point in facts.asymmetry if point.trial in trials]),
         procedures=traces.figures,
     )
 
@@ -136,9 +140,10 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         OSError: the storage cannot be written.
     """
     results = read_cells(facts.cells)
+    shown, grid = Shown.of(results), pivot(results)
     traces = procedure_section(results, facts.procedures)
-    figures = draw(results, facts, traces)
-    page = render(facts, results, figures, traces)
+    figures = draw(shown, facts, traces)
+    page = render(facts, shown, grid, figures, traces)
 
     kept = {name for drawing in figures for name in (drawing.file, drawing.pdf_file)}
     for old in storage.names(FIGURES):
@@ -152,7 +157,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         files["procedures.csv"] = facts.procedures.to_csv(index=False, lineterminator="\n")
     for table in tables(
         results,
-        pivot(results),
+        grid,
         answers=facts.answers,
         published=facts.published,
         trajectories=facts.trajectories,
@@ -169,8 +174,9 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     return storage.path(INDEX)
 
 
-def render(facts: ReportFacts, results: Results, figures: Figures, traces: ProcedureSection) -> str:
-    """The page as HTML; every text that comes from data is escaped."""
+def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, traces: ProcedureSection) -> str:
+    """The page as HTML; every text that comes from data is escaped. The grid is of all results."""
+    listed, results = shown.listed, shown.results
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -180,7 +186,7 @@ def render(facts: ReportFacts, results: Results, figures: Figures, traces: Proce
     )
     environment.filters["svg"] = lambda drawing: Markup(drawing.inline)  # matplotlib escaped it
     spec = facts.sweep.get("spec") or {}
-    grid = pivot(results)
+    failures = facts.status.get("failures") or []
     compared = sum(map(grid.count, ("up", "down", "same")))
     return environment.get_template(TEMPLATE).render(
         name=str(spec.get("name") or "sweep"),
@@ -188,21 +194,31 @@ def render(facts: ReportFacts, results: Results, figures: Figures, traces: Proce
         browsed=facts.browsed,
         mood=_mood(facts.status),
         claims=claim_rows(facts.answers),
-        verdicts=verdict_rows(results, facts.trajectories),
-        grid=grid,
-        bases=results.bases,
+        shown=shown,
+        verdicts=verdict_rows(listed, facts.trajectories),
+        tally=verdict_tally(results, facts.trajectories),
+        grid=grid.of({axes.trial for axes in listed.trials}),
+        rose=grid.count("up"),
+        fell=grid.count("down"),
+        bases=listed.bases,
         compared=compared,
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
         figures=figures,
         traces=traces,
         effects=effect_rows(facts.effects),
-        failures=facts.status.get("failures") or [],
+        failures=failures[:FAILURES],
+        unlisted_failures=len(failures[FAILURES:]),
         failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
-        certificates=[certificate(name, m) for name, m in sorted(facts.certificates.items())],
-        tables=[(column, full_table(results, column.benchmark)) for column in results.columns],
+        certificates=[
+            certificate(name, found, rows=SAMPLES_SHOWN if place < OPENED_CERTIFICATES else 0)
+            for place, (name, found) in enumerate(sorted(facts.certificates.items()))
+        ],
+        tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
         provenance=facts.sweep.get("provenance") or {},
-        spec_json=json.dumps(spec, indent=2, ensure_ascii=False, default=str),
+        spec_json=_shortened(
+            json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
+        ),
     )
 
 
@@ -238,7 +254,7 @@ def _many(count: int, noun: str) -> str:
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
-def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+def certificate(name: str, facts: Mapping[str, Any], rows: int = SAMPLES_SHOWN) -> dict[str, Any]:
     """A certificate for the page: its name, its facts as text, and a few decoded rows."""
     return {
         "name": name,
@@ -246,7 +262,7 @@ def certificate(name: str, facts: Mapping[str, Any]) -> dict[str, Any]:
         or [(str(key), _said(value)) for key, value in facts.items() if key != "sample"],
         "sample": [
             [{"text": _shortened(part["text"]), "trained": part["trained"]} for part in row["parts"]]
-            for row in facts.get("sample", [])[:SAMPLES_SHOWN]
+            for row in facts.get("sample", [])[:rows]
         ],
     }
 
@@ -266,7 +282,7 @@ def _listed(items: Iterable[str]) -> str:
     return ", ".join(items) or "none"
 
 
-def _shortened(text: str) -> str:
-    if len(text) <= SAMPLE_CHARACTERS:
+def _shortened(text: str, most: int = SAMPLE_CHARACTERS) -> str:
+    if len(text) <= most:
         return text
-    return f"{text[:SAMPLE_CHARACTERS]} … (cut here: {len(text)} characters)"
+    return f"{text[:most]} … (cut here: {len(text)} characters)"

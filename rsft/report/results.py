@@ -5,10 +5,8 @@ Accuracies and shares are fractions in [0, 1]; response lengths are tokens.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -18,8 +16,10 @@ from rsft.records import Estimate
 
 AXES = ("trial", "base", "data", "length", "length_steps", "seed", "recipe")
 WHAT = ("step", "benchmark", "dimension", "metric")
-NUMBERS = ("value", "stderr", "ci_low", "ci_high", "problems", "samples", "truncated")
-COLUMNS = (*AXES, *WHAT, *NUMBERS)
+NUMBERS = ("value", "stderr", "ci_low", "ci_high", "truncated")
+COUNTS = ("problems", "samples")
+WHOLE = (*COUNTS, "step", "seed", "length_steps")
+COLUMNS = (*AXES, *WHAT, "value", "stderr", "ci_low", "ci_high", *COUNTS, "truncated")
 """Of the tidy table: one row per trial, step, benchmark and metric."""
 
 DIMENSIONS = ("in-domain", "out-of-domain", "general", "safety")
@@ -94,69 +94,58 @@ def read_cells(cells: pd.DataFrame) -> Results:
     Raises:
         DataError: rows without one of COLUMNS.
     """
-    rows: list[dict[str, Any]] = tidy(cells).to_dict("records")
-    collected: dict[tuple[str, str, str], dict[int, Estimate]] = {}
-    for row in rows:
-        if not math.isnan(_number(row["value"])):
-            key = (str(row["trial"]), str(row["benchmark"]), str(row["metric"]))
-            collected.setdefault(key, {})[_whole(row["step"])] = _estimate(row)
-    series = {key: dict(sorted(steps.items())) for key, steps in collected.items()}
-    return Results(_trials(rows), _columns(rows, series), series)
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None or pd.isna(value) else float(value)
-
-
-def _whole(value: Any) -> int:
-    number = _number(value)
-    return 0 if math.isnan(number) else int(number)
-
-
-def _estimate(row: Mapping[str, Any]) -> Estimate:
-    return Estimate(
-        metric=str(row["metric"]),
-        value=_number(row["value"]),
-        stderr=_number(row["stderr"]),
-        ci_low=_number(row["ci_low"]),
-        ci_high=_number(row["ci_high"]),
-        problems=_whole(row["problems"]),
-        samples=_whole(row["samples"]),
-        truncated=_number(row["truncated"]),
-    )
-
-
-def _trials(rows: Iterable[Mapping[str, Any]]) -> tuple[TrialAxes, ...]:
-    """Every trial once; bases and data in the order of the table, then short before long."""
-    by_trial = {str(row["trial"]): row for row in rows}
-    several = len({str(row["recipe"]) for row in by_trial.values()}) > 1
-    found = [
-        TrialAxes(
-            trial=trial,
-            base=str(row["base"]),
-            data=str(row["data"]),
-            length=str(row["length"]),
-            length_steps=_whole(row["length_steps"]),
-            seed=_whole(row["seed"]),
-            recipe=str(row["recipe"]),
-            variant=f"{row['data']} ({row['recipe']})" if several else str(row["data"]),
+    frame = tidy(cells)
+    columns = {name: pd.to_numeric(frame[name]).astype("float64") for name in NUMBERS}
+    columns |= {name: pd.to_numeric(frame[name]).fillna(0).astype("int64") for name in WHOLE}
+    columns |= {name: frame[name].astype(str) for name in frame.columns if name not in columns}
+    frame = frame.assign(**columns)
+    known = frame[frame["value"].notna()].sort_values("step", kind="stable")
+    names = ("trial", "benchmark", "step", "metric", "value", "stderr", "ci_low", "ci_high")
+    # By column, not by row: a large sweep has half a million rows.
+    rows = zip(*(known[name].tolist() for name in (*names, *COUNTS, "truncated")), strict=True)
+    series: dict[tuple[str, str, str], dict[int, Estimate]] = {}
+    for trial, benchmark, step, metric, value, stderr, low, high, problems, samples, truncated in rows:
+        series.setdefault((trial, benchmark, metric), {})[step] = Estimate(
+            metric=metric,
+            value=value,
+            stderr=stderr,
+            ci_low=low,
+            ci_high=high,
+            problems=problems,
+            samples=samples,
+            truncated=truncated,
         )
-        for trial, row in by_trial.items()
+    return Results(_trials(frame), _columns(frame, known), series)
+
+
+def _trials(frame: pd.DataFrame) -> tuple[TrialAxes, ...]:
+    """Every trial once; bases and data in the order of the table, then short before long."""
+    rows = frame.drop_duplicates("trial")[list(AXES)].to_dict("records")
+    several = len({row["recipe"] for row in rows}) > 1
+    found = [
+        TrialAxes(**row, variant=f"{row['data']} ({row['recipe']})" if several else row["data"])
+        for row in rows
     ]
-    bases = list(dict.fromkeys(axes.base for axes in found))
-    data = list(dict.fromkeys(axes.data for axes in found))
+    bases = {name: place for place, name in enumerate(dict.fromkeys(axes.base for axes in found))}
+    data = {name: place for place, name in enumerate(dict.fromkeys(axes.data for axes in found))}
 
     def place(axes: TrialAxes) -> tuple[int, int, str, int, int, str]:
-        first, second = bases.index(axes.base), data.index(axes.data)
+        first, second = bases[axes.base], data[axes.data]
         return first, second, axes.recipe, axes.length_steps, axes.seed, axes.trial
 
     return tuple(sorted(found, key=place))
 
 
-def _columns(
-    rows: Iterable[Mapping[str, Any]], series: Mapping[tuple[str, str, str], Series]
-) -> tuple[Column, ...]:
-    dimensions = {str(row["benchmark"]): str(row["dimension"]) for row in rows}
+def _columns(frame: pd.DataFrame, known: pd.DataFrame) -> tuple[Column, ...]:
+    dimensions = dict(
+        frame.drop_duplicates("benchmark")[["benchmark", "dimension"]].itertuples(index=False, name=None)
+    )
+    scores = known[known["metric"] == "accuracy"].drop_duplicates(["benchmark", "problems", "samples"])
+    sizes: dict[str, list[tuple[int, int]]] = {}
+    for name, problems, samples in scores[["benchmark", "problems", "samples"]].itertuples(
+        index=False, name=None
+    ):
+        sizes.setdefault(name, []).append((problems, samples))
     catalogue = list(CARDS)
 
     def place(name: str) -> tuple[int, str, int, str]:
@@ -164,27 +153,24 @@ def _columns(
         first = DIMENSIONS.index(dimension) if dimension in DIMENSIONS else len(DIMENSIONS)
         return first, dimension, catalogue.index(name) if name in CARDS else len(CARDS), name
 
-    def size(name: str) -> str:
-        steps = [s for key, s in series.items() if key[1:] == (name, "accuracy")]
-        return _size([estimate for by_step in steps for estimate in by_step.values()])
-
     return tuple(
         Column(
             benchmark=name,
             dimension=dimensions[name],
-            size=size(name),
+            size=_size(sizes.get(name, [])),
             about=CARDS[name].about if name in CARDS else "",
         )
         for name in sorted(dimensions, key=place)
     )
 
 
-def _size(estimates: list[Estimate]) -> str:
-    problems = sorted({e.problems for e in estimates if e.problems})
+def _size(asked: list[tuple[int, int]]) -> str:
+    """Of pairs of problems and answers, in words."""
+    problems = sorted({each for each, _ in asked if each})
     if not problems:
         return ""
-    each = {e.samples / e.problems for e in estimates if e.problems}
+    per_problem = {samples / each for each, samples in asked if each}
     count = f"{problems[0]} to {problems[-1]}" if len(problems) > 1 else str(problems[0])
-    if len(each) == 1 and (per_problem := each.pop()).is_integer():
-        return f"{count} problems \N{MULTIPLICATION SIGN} {per_problem:.0f}"
-    return f"{count} problems, {max(e.samples for e in estimates)} answers"
+    if len(per_problem) == 1 and (one := per_problem.pop()).is_integer():
+        return f"{count} problems \N{MULTIPLICATION SIGN} {one:.0f}"
+    return f"{count} problems, {max(samples for _, samples in asked)} answers"

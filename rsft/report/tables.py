@@ -6,6 +6,7 @@ Fractions become per cent on paper. A number that is missing is a dash, never a 
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
@@ -57,6 +58,10 @@ class Grid:
         """Each dimension and how many columns it spans."""
         names = [column.dimension for column in self.columns]
         return [(name, names.count(name)) for name in dict.fromkeys(names)]
+
+    def of(self, trials: Collection[str]) -> Grid:
+        """The rows of some trials."""
+        return Grid(self.columns, tuple(row for row in self.rows if row[0].trial in trials))
 
     def count(self, direction: str) -> int:
         """Cells with both ends whose change went that way."""

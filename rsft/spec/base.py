@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -49,7 +50,17 @@ def _sentence(spec: str, error: ValidationError) -> str:
     return f"{where}={value}: {rule.removeprefix('value error, ')}; change it in the sweep's page{more}."
 
 
+def canonical(facts: object) -> str:
+    """JSON-able facts as the one text that they have on any machine."""
+    return json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
 def content_hash(facts: object, length: int = 8) -> str:
     """Hex digest of JSON-able facts; the same facts give the same digest on any machine."""
-    text = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:length]
+    return hashlib.sha256(canonical(facts).encode()).hexdigest()[:length]
+
+
+def joined_hash(texts: Mapping[str, str], length: int = 8) -> str:
+    """The `content_hash` of a mapping from plain words to values that are canonical texts already."""
+    text = ",".join([f'"{name}":{texts[name]}' for name in sorted(texts)])
+    return hashlib.sha256(f"{{{text}}}".encode()).hexdigest()[:length]

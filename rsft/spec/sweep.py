@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import product
 from typing import Any, Literal, Self
@@ -190,6 +191,10 @@ class SweepSpec(Spec):
             (models[cell.model], variants[cell.data], cell.length, cell.seed, cell.train)
             for cell in self.cells
         ]
+        # Thousands of trials have few settings and few identities between them.
+        settings: dict[str, tuple[TrainSpec, str]] = {}
+        identities: dict[tuple[str, str, str], Identity] = {}
+        evaluated: dict[int, tuple[int, ...]] = {}
         for model, data, length, seed, own in [*points, *listed]:
             if any(rule.matches(model, data, length, seed) for rule in self.exclude):
                 continue
@@ -197,46 +202,50 @@ class SweepSpec(Spec):
             for override in self.overrides:
                 if override.matches(model, data, length, seed):
                     changes |= override.train
-            trial = self._trial(model, data, length, seed, changes | own, base_identity(model))
-            if trial.id not in seen:
-                seen.add(trial.id)
-                yield trial
+            changes |= own
+            words = repr(sorted(changes.items()))
+            if words not in settings:
+                settings[words] = self._settings(changes)
+            train, recipe = settings[words]
+            steps = length.steps(data.rows, train.batch_sequences)
+            key = (model.label, data.name, words)
+            if key not in identities:
+                identities[key] = Identity(model, data, train, base_identity(model))
+            identity = identities[key]
+            if steps not in evaluated:
+                evaluated[steps] = self.evaluation.steps(steps)
+            trial_id = identity.trial(steps, seed)
+            if trial_id in seen:
+                continue
+            seen.add(trial_id)
+            yield Trial.model_construct(  # of parts that are checked already
+                id=trial_id,
+                model=model,
+                data=data,
+                length=length,
+                steps=steps,
+                seed=seed,
+                train=train,
+                recipe=recipe,
+                base_identity=identity.base,
+                checkpoint_steps=evaluated[steps],
+                trunk=identity.trunk(steps, seed),
+                shared_steps=identity.shared_steps(steps),
+            )
 
-    def _trial(
-        self,
-        model: ModelSpec,
-        data: DataSpec,
-        length: Length,
-        seed: int,
-        changes: dict[str, Any],
-        base_identity: str,
-    ) -> Trial:
-        train = TrainSpec(**(self.train.model_dump() | changes)) if changes else self.train
-        steps = length.steps(data.rows, train.batch_sequences)
+    def _settings(self, changes: dict[str, Any]) -> tuple[TrainSpec, str]:
+        """The sweep's TrainSpec with changes, and in words those that matter to what is learned."""
+        if not changes:
+            return self.train, "default"
+        train = TrainSpec(**(self.train.model_dump() | changes))
         resolved = train.model_dump(mode="json")
-        words = tuple(
-            f"{field}={resolved[field]}" for field in sorted(changes.keys() - hardware_fields(train))
-        )
-        identity = Identity(model=model, data=data, steps=steps, seed=seed, train=train, base=base_identity)
-        return Trial(
-            id=identity.trial,
-            model=model,
-            data=data,
-            length=length,
-            steps=steps,
-            seed=seed,
-            train=train,
-            recipe=" ".join(words) or "default",
-            base_identity=base_identity,
-            checkpoint_steps=self.evaluation.steps(steps),
-            trunk=identity.trunk,
-            shared_steps=identity.shared_steps,
-        )
+        words = sorted(changes.keys() - hardware_fields(train))
+        return train, " ".join(f"{field}={resolved[field]}" for field in words) or "default"
 
 
 def _unique(field: str, values: list[Any], fix: str) -> None:
-    for value in values:
-        if values.count(value) > 1:
+    for value, count in Counter(values).items():
+        if count > 1:
             raise SpecError(f"SweepSpec.{field} has {value!r} twice; {fix}.")
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Literal
 
 from rsft import layout
 from rsft.errors import SpecError
-from rsft.spec.base import Spec, content_hash
+from rsft.spec.base import Spec, canonical, joined_hash
 from rsft.spec.data import DataSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.schedule import stable_steps, warmup_steps
@@ -71,51 +71,51 @@ class Trial(Spec):
         return layout.trial(self.id)
 
 
-class Identity(Spec):
-    """What of a trial changes its weights. Not the sweep's name, the hardware, or what is evaluated."""
+class Identity:
+    """What of trials changes their weights, all but length and seed; makes the ids of those that differ in
+    these alone. Not the sweep's name, the hardware, or what is evaluated."""
 
-    model: ModelSpec
-    data: DataSpec
-    steps: int
-    seed: int
-    train: TrainSpec
-    base: str
-    """Pins the base's weights."""
+    def __init__(self, model: ModelSpec, data: DataSpec, train: TrainSpec, base: str) -> None:
+        """
+        Args:
+            model: the base, of which the way of writing a conversation counts.
+            data: all but its name counts.
+            train: all but the hardware counts.
+            base: pins the base's weights.
+        """
+        self.train, self.base = train, base
+        self._words = re.sub(r"[^A-Za-z0-9._=-]+", "-", f"{model.label}__{data.name}").lower()
+        settings = train.model_dump(mode="json", exclude=set(hardware_fields(train)))
+        # How a schedule ends is no matter of the trunk, so constant and wsd trials share one.
+        ends = ("schedule", "decay_share", "min_lr_share", "warmup_share", "warmup_steps")
+        shared = {field: value for field, value in settings.items() if field not in ends}
+        self._settings, self._shared = canonical(settings), canonical(shared)
+        facts = {
+            "base": base,
+            "chat_template": model.chat_template,
+            "end_marker": model.end_marker,
+            "data": data.model_dump(mode="json", exclude={"name"}),
+        }
+        self._facts = {name: canonical(value) for name, value in facts.items()}
 
-    @property
-    def trial(self) -> str:
+    def trial(self, steps: int, seed: int) -> str:
         """`<base>__<data>__<steps and seed>__<8 hex>`: same facts, same id, on any machine.
 
         The words are made from resolved facts alone, so that one epoch of ten steps and ten steps are one
         trial.
         """
-        settings = self.train.model_dump(mode="json", exclude=set(hardware_fields(self.train)))
-        return self._id(f"{self.steps}st-s{self.seed}", {"steps": self.steps, "train": settings})
+        return self._id(f"{steps}st-s{seed}", seed, {"steps": str(steps), "train": self._settings})
 
-    @property
-    def shared_steps(self) -> int:
+    def shared_steps(self, steps: int) -> int:
         """Steps that a longer trial with the same settings would go too."""
-        return stable_steps(self.train, self.steps)
+        return stable_steps(self.train, steps)
 
-    @property
-    def trunk(self) -> str | None:
+    def trunk(self, steps: int, seed: int) -> str | None:
         """`<base>__<data>__trunk-<seed>__<8 hex>`: all that the shared steps depend on."""
-        if not self.shared_steps:
+        if not self.shared_steps(steps):
             return None
-        # How a schedule ends is no matter of the trunk, so constant and wsd trials share one.
-        ends = {"schedule", "decay_share", "min_lr_share", "warmup_share", "warmup_steps"}
-        settings = self.train.model_dump(mode="json", exclude=set(hardware_fields(self.train)) | ends)
-        return self._id(
-            f"trunk-s{self.seed}", {"warmup": warmup_steps(self.train, self.steps), "train": settings}
-        )
+        warmup = warmup_steps(self.train, steps)
+        return self._id(f"trunk-s{seed}", seed, {"warmup": str(warmup), "train": self._shared})
 
-    def _id(self, word: str, own: dict[str, Any]) -> str:
-        facts = own | {
-            "base": self.base,
-            "chat_template": self.model.chat_template,
-            "end_marker": self.model.end_marker,
-            "data": self.data.model_dump(mode="json", exclude={"name"}),
-            "seed": self.seed,
-        }
-        readable = "__".join((self.model.label, self.data.name, word))
-        return f"{re.sub(r'[^A-Za-z0-9._=-]+', '-', readable).lower()[:100]}__{content_hash(facts)}"
+    def _id(self, word: str, seed: int, own: dict[str, str]) -> str:
+        return f"{self._words}__{word}"[:100] + f"__{joined_hash(self._facts | own | {'seed': str(seed)})}"

@@ -2,53 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 
-from rsft import layout
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from rsft.analysis.claims import Answer, answer_claims
-from rsft.analysis.trajectory import Trajectory, controlled, curve_of, trajectory
+from rsft.analysis.means import ProblemMeans
+from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
 from rsft.errors import DataError
-from rsft.records import Score
-from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.means import each
+from rsft.sweep.plan import Plan
+
+Key = tuple[str, str]
+"""Trial id and benchmark."""
+
+MANY = 500
+"""Curves from which other processes help."""
+AT_ONCE = 50
+"""Curves that a process is handed at a time."""
 
 
-def trajectories(plan: Plan) -> dict[tuple[str, str], Trajectory]:
-    """By trial id and benchmark, of all curves with the base and a later step, each by itself."""
-    read: dict[str, list[Score]] = {}
-    found: dict[tuple[str, str], Trajectory] = {}
+def trajectories(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Trajectory]:
+    """By trial id and benchmark, of all curves with the base and a later step, each by itself.
+
+    Args:
+        plan: of the sweep.
+        means: of its done cells, by folder.
+    """
+    curves: dict[Key, dict[int, ProblemMeans]] = {}
     for trial in plan.trials:
-        curves: dict[str, dict[int, list[Score]]] = {}
         for cell in plan.cells(trial):
-            if plan.cell_state(cell) == "done":
-                scores = read.setdefault(cell.folder, []) or _scores(plan, cell)
-                read[cell.folder] = scores
-                curves.setdefault(cell.question.card.name, {})[cell.step] = scores
-        for benchmark, steps in curves.items():
-            try:
-                found[trial.id, benchmark] = trajectory(curve_of(steps))
-            except DataError:
-                continue  # no base yet, no later step, or a single problem: nothing to say
-    return found
+            if cell.folder in means:
+                name = cell.question.card.name
+                curves.setdefault((trial.id, name), {})[cell.step] = means[cell.folder]
+    known: dict[Key, Curve] = {}
+    for key, steps in curves.items():
+        with suppress(DataError):  # no base yet, no later step, or a single problem: nothing to say
+            known[key] = curve_of(steps)
+    found = each(_trajectories, list(known.values()), AT_ONCE, MANY)
+    return dict(zip(known, found, strict=True))
 
 
-def together(curves: dict[tuple[str, str], Trajectory]) -> dict[tuple[str, str], Trajectory]:
+def _trajectories(curves: Sequence[Curve]) -> list[Trajectory]:
+    return [trajectory(curve) for curve in curves]
+
+
+def together(curves: dict[Key, Trajectory]) -> dict[Key, Trajectory]:
     """The same as one family: a verdict that their number alone could explain is undecided. For reading all
     of them; a claim about some is corrected for the number of claims instead."""
     return dict(zip(curves, controlled(list(curves.values())), strict=True))
 
 
-def answers(
-    plan: Plan, cells: Sequence[dict[str, Any]], curves: dict[tuple[str, str], Trajectory]
-) -> list[Answer]:
-    """Of the claims on the sweep's page, from rows of the tidy table; none where only a part of its trials is
+def answers(plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory]) -> list[Answer]:
+    """Of the claims on the sweep's page, from the tidy table; none where only a part of its trials is
     planned, since a claim may be about the others."""
+    claims = plan.sweep.claims
+    if not claims:
+        return []
     known = {trial.id for trial in plan.trials}
-    whole = all(
-        trial.id in known for trial in plan.sweep.trials(lambda model: plan.bases[model.label].identity)
-    )
-    return answer_claims(plan.sweep.claims, plan.trials, cells, curves) if whole else []
-
-
-def _scores(plan: Plan, cell: Cell) -> list[Score]:
-    return [Score(**row) for row in plan.storage.read_table(layout.scores(cell.folder)).to_pylist()]
+    every = plan.sweep.trials(lambda model: plan.bases[model.label].identity)
+    if not all(trial.id in known for trial in every):
+        return []
+    metrics = pa.array({claim.metric for claim in claims})
+    rows = cells.filter(pc.is_in(cells["metric"], metrics)).to_pylist()
+    return answer_claims(claims, plan.trials, rows, curves)

@@ -56,6 +56,7 @@ def weight_bytes(base: Base) -> int | None:
 
 def need(plan: Plan) -> Need:
     """What is still to be written for all that is open of a plan."""
+    plan = plan.at_once()
     sizes = {label: weight_bytes(base) for label, base in plan.bases.items()}
     open_trials = [trial for trial in plan.trials if plan.trial_state(trial) != "done"]
     missing = {

@@ -1,14 +1,12 @@
-"""Effects of a storage's axes: reads the scores that its views need, a benchmark at a time."""
+"""Effects of a storage's axes, from the scores of its cells."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
-import numpy as np
-import pyarrow.compute as pc
+from collections.abc import Mapping
 
 from rsft import layout
 from rsft.analysis.effects import Answered, Effect, effects
+from rsft.analysis.means import ProblemMeans
 from rsft.analysis.views import Run, views
 from rsft.benchmarks.card import Benchmark
 from rsft.spec.base import content_hash
@@ -16,7 +14,7 @@ from rsft.spec.data import Subset
 from rsft.spec.train import hardware_fields
 from rsft.spec.trial import Trial
 from rsft.sweep.evaluate import checkpoint
-from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.plan import Plan
 
 HARMLESS = "harmless requests"
 """Dimension of benchmarks whose score is the share of harmless requests that are answered: as a part of
@@ -28,28 +26,33 @@ def dimension(card: Benchmark) -> str:
     return HARMLESS if card.metric == "compliance rate" else card.dimension
 
 
-def axis_effects(plan: Plan) -> list[Effect]:
-    """Main effects and interactions of length, data and base, as far as cells are done."""
-    asked = views([_run(plan, trial) for trial in plan.trials])
+def axis_effects(plan: Plan, means: Mapping[str, ProblemMeans]) -> list[Effect]:
+    """Main effects and interactions of length, data and base, as far as cells are done.
+
+    Args:
+        plan: of the sweep.
+        means: of its done cells, by folder.
+    """
+    asked = views([_run(plan, trial, means) for trial in plan.trials])
     wanted = {(arm.trial, step) for one in asked for arm in one.arms for step in (0, arm.step)}
-    read: dict[str, Answered] = {}
     answers: dict[tuple[str, int, str], Answered] = {}
     dimensions: dict[str, list[str]] = {}
     for question in plan.questions:
         dimensions.setdefault(dimension(question.card), []).append(question.card.name)
-        for trial in plan.trials:
-            for step in (0, *trial.checkpoint_steps):
-                cell = Cell(owner=plan.owner(trial, step), step=step, question=question)
-                if (trial.id, step) in wanted and plan.cell_state(cell) == "done":
-                    if cell.folder not in read:
-                        read[cell.folder] = _answered(plan, cell)
-                    answers[trial.id, step, question.card.name] = read[cell.folder]
+    for trial in plan.trials:
+        for cell in plan.cells(trial):
+            if (trial.id, cell.step) in wanted and cell.folder in means:
+                one = means[cell.folder]
+                count = int(one.samples.sum())
+                name = cell.question.card.name
+                answers[trial.id, cell.step, name] = Answered(one.problems, one.scores, count)
     return effects(asked, dimensions, answers)
 
 
-def _run(plan: Plan, trial: Trial) -> Run:
+def _run(plan: Plan, trial: Trial, means: Mapping[str, ProblemMeans]) -> Run:
     """A trial with the steps at which some question is answered."""
-    steps = [step for step in trial.checkpoint_steps if _begun(plan, trial, step)]
+    begun = {cell.step for cell in plan.cells(trial) if cell.folder in means}
+    steps = [step for step in trial.checkpoint_steps if step in begun]
     tokens = {step: checkpoint(plan, trial, step).target_tokens for step in steps}
     kept = [one for one in trial.data.transforms if not isinstance(one, Subset)]
     facts = [trial.data.source.model_dump(mode="json"), [one.model_dump(mode="json") for one in kept]]
@@ -68,18 +71,3 @@ def _run(plan: Plan, trial: Trial) -> Run:
         tokens=tokens,
         passes=None if trial.train.batch_tokens else trial.train.batch_sequences / trial.data.rows,
     )
-
-
-def _begun(plan: Plan, trial: Trial, step: int) -> bool:
-    cells: Iterable[Cell] = (
-        Cell(owner=plan.owner(trial, step), step=step, question=question) for question in plan.questions
-    )
-    return any(plan.cell_state(cell) == "done" for cell in cells)
-
-
-def _answered(plan: Plan, cell: Cell) -> Answered:
-    table = plan.storage.read_table(layout.scores(cell.folder)).select(["problem", "outcome"])
-    correct = pc.cast(pc.equal(table["outcome"], "correct"), "float64")
-    means = table.append_column("correct", correct).group_by("problem").aggregate([("correct", "mean")])
-    means = means.sort_by("problem")
-    return Answered(np.array(means["problem"].to_pylist()), means["correct_mean"].to_numpy(), table.num_rows)

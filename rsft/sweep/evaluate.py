@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -142,32 +142,52 @@ def _task(
 
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
     """Every done cell of every trial, the base's step 0 repeated for each trial on it."""
+    plan = plan.at_once(results=True)
     found: dict[str, list[Estimate]] = {}
-    known = overlaps(plan)
+    by_rows = {name: _by_benchmark(flags) for name, flags in overlaps(plan).items()}
+    flagged = {trial.id: by_rows.get(prepared_of(plan, trial), {}) for trial in plan.trials}
+    asked = [
+        (cell.folder, hit)
+        for trial in plan.trials
+        if flagged[trial.id]
+        for cell in plan.cells(trial)
+        if (hit := flagged[trial.id].get(cell.question.card.name)) and plan.cell_state(cell) == "done"
+    ]
+    clean = clean_estimates(plan, asked)
     for trial in plan.trials:
-        flags = known.get(prepared_of(plan, trial), [])
+        tokens: dict[int, int] = {}
         for cell in plan.cells(trial):
             if cell.folder not in found:
                 found[cell.folder] = _estimates(plan, cell)
             if found[cell.folder]:
                 name = cell.question.card.name
-                flagged = {flag["problem"] for flag in flags if flag["benchmark"] == name}
+                hit = flagged[trial.id].get(name) or frozenset()
+                if cell.step not in tokens:
+                    tokens[cell.step] = checkpoint(plan, trial, cell.step).target_tokens
                 yield ScoredCell(
                     trial=trial,
                     step=cell.step,
-                    target_tokens=checkpoint(plan, trial, cell.step).target_tokens,
-                    benchmark=cell.question.card.name,
+                    target_tokens=tokens[cell.step],
+                    benchmark=name,
                     dimension=cell.question.card.dimension,
                     estimates=found[cell.folder],
-                    flagged=len(flagged),
-                    unflagged=clean_estimates(plan, cell, flagged) if flagged else {},
+                    flagged=len(hit),
+                    unflagged=clean.get((cell.folder, hit), {}),
                 )
+
+
+def _by_benchmark(flags: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str]]:
+    """Flagged problems."""
+    found: dict[str, set[str]] = {}
+    for flag in flags:
+        found.setdefault(flag["benchmark"], set()).add(flag["problem"])
+    return {name: frozenset(problems) for name, problems in found.items()}
 
 
 def _estimates(plan: Plan, cell: Cell) -> list[Estimate]:
     if plan.cell_state(cell) != "done":
         return []
-    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     return [Estimate(**estimate) for estimate in marker["estimates"]]
 
 

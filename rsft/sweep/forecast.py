@@ -20,6 +20,7 @@ def forecast(plan: Plan) -> dict[str, Any]:
     A cell is a (trial, step, benchmark), step 0 included, as in the table of results; the base's cells
     are computed once for all trials on it, so `n_generations` counts them once.
     """
+    plan = plan.at_once()
     asked = sum(question.problems * question.samples for question in plan.questions)
     # Steps that several lengths share have one checkpoint.
     kept = {(t.owner(step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}
@@ -43,11 +44,11 @@ def forecast(plan: Plan) -> dict[str, Any]:
         "n_bases": len(used),
         "n_benchmarks": len(plan.questions),
         "n_claims": len(plan.sweep.claims),
-        "n_cells": sum(1 for trial in plan.trials for _ in plan.cells(trial)),
+        "n_cells": sum(1 + len(trial.checkpoint_steps) for trial in plan.trials) * len(plan.questions),
         "n_generations": generations,
         "disk_bytes": disk,
         "memory": memory(plan),
-        "recipes": beside(trial.train for trial in plan.trials),
+        "recipes": beside({id(trial.train): trial.train for trial in plan.trials}.values()),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
         "benchmarks": [
@@ -102,10 +103,11 @@ def memory(plan: Plan) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = []
     for label, base in plan.bases.items():
         shape = Shape.read(base.source)
-        trains = [trial.train for trial in plan.trials if trial.model.label == label]
+        # By object: thousands of trials share a few settings.
+        trains = {id(trial.train): trial.train for trial in plan.trials if trial.model.label == label}
         if base.parameters is None or not trains:
             continue
-        found = [(estimate(base.parameters, train, shape), train) for train in trains]
+        found = [(estimate(base.parameters, train, shape), train) for train in trains.values()]
         needed, train = max(found, key=lambda pair: pair[0].total)
         on_gpu = train.device == "gpu"
         size = gpu_gigabytes(needed.total) if on_gpu else None

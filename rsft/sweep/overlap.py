@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -14,7 +14,8 @@ from rsft.scoring.estimators import estimates
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.means import AT_ONCE, MANY, each
+from rsft.sweep.plan import Plan
 
 Scan = Callable[[Storage, str, Index, int], pa.Table]
 """(storage, name of prepared rows, problems, number of rows) -> flags."""
@@ -73,8 +74,21 @@ def overlaps(plan: Plan) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def clean_estimates(plan: Plan, cell: Cell, flagged: set[str]) -> dict[str, Estimate]:
-    """Metric -> estimate over the problems of a done cell that are not flagged; empty if none is left."""
-    rows = plan.storage.read_table(layout.scores(cell.folder)).to_pylist()
-    kept = [Score(**row) for row in rows if row["problem"] not in flagged]
-    return {estimate.metric: estimate for estimate in estimates(kept)} if kept else {}
+Flagged = tuple[str, frozenset[str]]
+"""Folder of a done cell, and those of its problems that occur in a trial's rows."""
+
+
+def clean_estimates(plan: Plan, cells: Sequence[Flagged]) -> dict[Flagged, dict[str, Estimate]]:
+    """Metric -> estimate over the problems that are not flagged; empty where none is left."""
+    every = list(dict.fromkeys(cells))
+    found = each(_clean, [(plan.storage.root, *cell) for cell in every], AT_ONCE, MANY)
+    return dict(zip(every, found, strict=True))
+
+
+def _clean(cells: Sequence[tuple[str, str, frozenset[str]]]) -> list[dict[str, Estimate]]:
+    found = []
+    for root, folder, flagged in cells:
+        rows = Storage(root).read_table(layout.scores(folder)).to_pylist()
+        kept = [Score(**row) for row in rows if row["problem"] not in flagged]
+        found.append({estimate.metric: estimate for estimate in estimates(kept)} if kept else {})
+    return found

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
 
 from rsft import layout
 from rsft.bases import Base, resolve
@@ -20,10 +20,13 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.sweep.snapshot import Snapshot
 from rsft.training import ulysses
 from rsft.training.memory import Shape
 
 State = Literal["done", "failed", "open"]
+LARGE = ("estimates", "canary")
+"""Fields of markers that no state depends on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +54,7 @@ class Question:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
+class Cell(NamedTuple):
     """One (weights, step, benchmark) that is computed once; a base's cells serve all its trials."""
 
     owner: str
@@ -76,22 +78,48 @@ class Plan:
     questions: tuple[Question, ...]
     notes: list[str] = field(default_factory=list)
     """What a reader should know, such as an unpinned base."""
+    _base_folders: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _cells: dict[str, tuple[Cell, ...]] = field(default_factory=dict, repr=False, compare=False)
+
+    def at_once(self, *, results: bool = False) -> Plan:
+        """The same plan on all its markers as they are now, read in one go: for questions about all of it.
+
+        Args:
+            results: keep estimates and canaries, and read the trials' records too.
+        """
+        if isinstance(self.storage, Snapshot):
+            return self
+        files = [
+            layout.checkpoint_marker(trial.owner(step), step)
+            for trial in self.trials
+            for step in trial.checkpoint_steps
+        ]
+        files += [layout.cell_marker(cell.folder) for trial in self.trials for cell in self.cells(trial)]
+        files += [layout.trial_record(trial.id) for trial in self.trials if results]
+        return replace(self, storage=Snapshot(self.storage, files, () if results else LARGE))
 
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""
-        facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
-        slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
-        return layout.base(f"{slug}__{content_hash(facts)}")
+        if model.label not in self._base_folders:
+            facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
+            slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
+            self._base_folders[model.label] = layout.base(f"{slug}__{content_hash(facts)}")
+        return self._base_folders[model.label]
 
     def owner(self, trial: Trial, step: int) -> str:
         """Folder that a step's cells lie under: the base's, the trunk's or the trial's own."""
         return self.base_folder(trial.model) if step == 0 else trial.owner(step)
 
-    def cells(self, trial: Trial) -> Iterator[Cell]:
+    def cells(self, trial: Trial) -> tuple[Cell, ...]:
         """All cells of a trial, step 0 included, in order of steps."""
-        for step in (0, *trial.checkpoint_steps):
-            for question in self.questions:
-                yield Cell(owner=self.owner(trial, step), step=step, question=question)
+        if trial.id not in self._cells:
+            self._cells[trial.id] = tuple(
+                Cell(owner, step, question)
+                for step in (0, *trial.checkpoint_steps)
+                for owner in (self.owner(trial, step),)
+                for question in self.questions
+            )
+        return self._cells[trial.id]
 
     def checkpoint_state(self, trial: Trial, step: int) -> Literal["landed", "dropped", "open"]:
         """`dropped`: its weights were removed, and no cell is open that would need them."""
@@ -206,6 +234,7 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
 
 def status(plan: Plan) -> dict[str, Any]:
     """Counts of done, failed and open trials and cells, and each failure with its next action."""
+    plan = plan.at_once()
     trials: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
     cells: dict[State, int] = {"done": 0, "failed": 0, "open": 0}
     failures: list[dict[str, Any]] = []
@@ -217,17 +246,19 @@ def status(plan: Plan) -> dict[str, Any]:
             record = plan.storage.read_json(layout.failure(trial.id))
             failures.append({"trial": trial.id, "what": "training", **record})
         for cell in plan.cells(trial):
-            fresh = cell.folder not in known
-            if fresh:
-                known[cell.folder] = plan.cell_state(cell)
-            cells[known[cell.folder]] += 1
-            if fresh and known[cell.folder] == "failed":
+            folder = cell.folder
+            if folder in known:
+                cells[known[folder]] += 1
+                continue
+            known[folder] = state = plan.cell_state(cell)
+            cells[state] += 1
+            if state == "failed":
                 failures.append(_cell_failure(plan, trial, cell))
     return {"trials": trials, "cells": cells, "failures": failures}
 
 
 def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
-    marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     what = f"evaluation {cell.question.card.name} step {cell.step}"
     if marker["error"]:
         return {"trial": trial.id, "what": what} | classify(marker["error"])

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from rsft import layout
-from rsft.analysis.asymmetry import asymmetry
+from rsft.analysis.asymmetry import SAFETY, asymmetry
 from rsft.analysis.references import claimed, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.effects import HARMLESS, axis_effects, dimension
 from rsft.sweep.evaluate import checkpoint, scored_cells
-from rsft.sweep.overlap import overlaps
+from rsft.sweep.means import read_means
+from rsft.sweep.overlap import overlaps, prepared_names
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.procedures import procedures_table
 from rsft.sweep.samples import write_samples
@@ -25,6 +30,7 @@ SHOWN_FLAGS = 50
 
 def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
     """Writes table and report, tells the tracker, and returns the status."""
+    plan = plan.at_once(results=True)
     scored = list(scored_cells(plan))
     write_tables_and_report(plan, scored)
     return tell(plan, scored, tracker)
@@ -35,23 +41,20 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
 
     `samples` is `write_samples`' `first`.
     """
+    plan = plan.at_once(results=True)
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
-    certificates: dict[str, dict[str, Any]] = {}
-    training: dict[str, list[dict[str, Any]]] = {}
-    for trial in plan.trials:
-        training[trial.id] = plan.storage.read_lines(layout.train_log(layout.trial(trial.id)))
-        record = plan.storage.read_json_or_none(layout.trial_record(trial.id))
-        if record is not None:
-            name = record["prepared"]
-            certificates[name] = plan.storage.read_json(layout.certificate(name, "json"))
+    certificates: dict[str, dict[str, Any]] = {
+        name: plan.storage.read_json(layout.certificate(name, "json")) for name in prepared_names(plan)
+    }
     for name, flags in overlaps(plan).items():
         said = [f"{f['row']} holds {f['benchmark']} {f['problem']} ({f['kind']})" for f in flags]
         more = [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
         found = "; ".join(said[:SHOWN_FLAGS] + more) or "none"
         certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
-    curves, rows = trajectories(plan), table.to_pylist()
-    answered, known = answers(plan, rows, curves), references(plan.trials)
+    means = read_means(plan)
+    curves = trajectories(plan, means)
+    answered, known = answers(plan, table, curves), references(plan.trials)
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
     }
@@ -59,15 +62,15 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
     facts = ReportFacts(
         answers=answered,
         trajectories=together(curves),
-        effects=axis_effects(plan),
-        asymmetry=asymmetry(rows, harmless=harmless[0] if harmless else None),
+        effects=axis_effects(plan, means),
+        asymmetry=asymmetry(_scores(table), harmless=harmless[0] if harmless else None),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
         published={name: value for name, value in literature.items() if value is not None},
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
         status=status(plan),
-        training=training,
+        training=TrainingLogs(plan),
         certificates=certificates,
         procedures=procedures_table(plan).to_pandas(),
         browsed=write_samples(plan, samples),
@@ -75,8 +78,37 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
     return write_report(plan.storage, facts)
 
 
+def _scores(table: pa.Table) -> list[dict[str, Any]]:
+    """Rows of the table that asymmetry is about; none where nothing is asked of safety."""
+    if not pc.any(pc.is_in(table["dimension"], pa.array(SAFETY))).as_py():
+        return []
+    columns = ["trial", "base", "data", "step", "benchmark", "dimension", "metric", "value", "stderr"]
+    rows: list[dict[str, Any]] = (
+        table.select(columns).filter(pc.equal(table["metric"], "accuracy")).to_pylist()
+    )
+    return rows
+
+
+class TrainingLogs(Mapping[str, list[dict[str, Any]]]):
+    """Rows of train.jsonl by trial id, read when they are asked for: a page draws some of thousands."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._storage = plan.storage
+        self._trials = [trial.id for trial in plan.trials]
+
+    def __getitem__(self, trial_id: str) -> list[dict[str, Any]]:
+        return self._storage.read_lines(layout.train_log(layout.trial(trial_id)))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._trials)
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+
 def tell(plan: Plan, scored: list[ScoredCell], tracker: Tracker) -> dict[str, Any]:
     """Gives the tracker everything it may not have yet; repeated facts add nothing."""
+    plan = plan.at_once(results=True)
     for trial in plan.trials:
         tracker.training(trial.id, plan.storage.read_lines(layout.train_log(layout.trial(trial.id))))
     for cell in scored:

@@ -60,7 +60,7 @@ def wanted_again(plan: Plan) -> list[tuple[Trial, int]]:
         (trial, step)
         for trial in plan.trials
         for step in trial.checkpoint_steps
-        if plan.checkpoint_state(trial, step) == "open" and marker(plan.storage, trial, step) is not None
+        if marker(plan.storage, trial, step) is not None and plan.checkpoint_state(trial, step) == "open"
     ]
 
 

@@ -37,7 +37,7 @@ def write_samples(plan: Plan, first: str = "") -> int:
     storage = plan.storage
     stamps: dict[str, str] = storage.read_json_or_none(browser.STAMPS) or {}
     listed: list[dict[str, Any]] = []
-    for trial in _browsed(plan, first):
+    for trial in browsed_trials(plan, first):
         answered: dict[str, list[tuple[Cell, Any]]] = {}
         for cell in plan.cells(trial):
             marker = storage.read_json_or_none(layout.cell_marker(cell.folder))
@@ -61,7 +61,7 @@ def write_samples(plan: Plan, first: str = "") -> int:
     return len(listed)
 
 
-def _browsed(plan: Plan, first: str) -> list[Trial]:
+def browsed_trials(plan: Plan, first: str) -> list[Trial]:
     """All trials, or as many as BROWSED_CELLS allows, drawn by a hash of their ids; in the plan's order."""
     drawn, cells = set[str](), 0
     for trial in sorted(plan.trials, key=lambda t: (not fnmatch(t.id, first), content_hash(t.id))):

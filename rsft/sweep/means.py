@@ -1,0 +1,70 @@
+"""Scores of all done cells by problem, read once for everything that compares checkpoints.
+
+No cell is large, so what takes time is opening a file and reading its footer, whatever the engine: DuckDB and
+Polars take as long (bench/report.py), and processes that share the files take less.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from rsft import layout
+from rsft.analysis.means import COLUMNS, ProblemMeans
+from rsft.storage import Storage
+from rsft.sweep.plan import Plan
+
+Item = TypeVar("Item")
+Found = TypeVar("Found")
+
+MANY = 2_000
+"""Cells from which other processes help: each takes a second to start."""
+AT_ONCE = 200
+"""Cells that a process is handed at a time."""
+
+
+def read_means(plan: Plan) -> dict[str, ProblemMeans]:
+    """By folder, of every done cell of a plan."""
+    cells = {cell.folder: cell for trial in plan.trials for cell in plan.cells(trial)}
+    folders = [folder for folder, cell in cells.items() if plan.cell_state(cell) == "done"]
+    found = each(_read, [(plan.storage.root, folder) for folder in folders], AT_ONCE, MANY)
+    return dict(zip(folders, _with_ids_once(found), strict=True))
+
+
+def _read(cells: Sequence[tuple[str, str]]) -> list[ProblemMeans]:
+    storages = {root: Storage(root) for root, _ in cells}
+    tables = (storages[root].read_table(layout.scores(folder), COLUMNS) for root, folder in cells)
+    return _with_ids_once(map(ProblemMeans.of, tables))
+
+
+def _with_ids_once(means: Iterable[ProblemMeans]) -> list[ProblemMeans]:
+    """The same, and in memory the ids of a benchmark's problems once."""
+    known: dict[tuple[str, ...], npt.NDArray[np.object_]] = {}
+    return [replace(one, problems=known.setdefault(tuple(one.problems), one.problems)) for one in means]
+
+
+def each(
+    work: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], at_once: int, many: int
+) -> list[Found]:
+    """What work makes of all items, in their order; on all cores where there are many.
+
+    Args:
+        work: a function of a module, from some items to as many results.
+        items: that other processes can be sent.
+        at_once: that a process is handed at a time.
+        many: items from which processes are worth their start.
+    """
+    cores = len(os.sched_getaffinity(0))
+    if len(items) < many or cores == 1:
+        return work(items)
+    # Not forked: engines and Arrow have threads.
+    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
+        parts = [pool.submit(work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
+        return [one for part in parts for one in part.result()]

@@ -1,0 +1,33 @@
+"""Markers of a sweep as they were at one moment, for questions about all of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from rsft.storage import Storage
+
+
+class Snapshot(Storage):
+    """A storage of which some JSON files have been read, in one go; all else is read when it is asked for.
+
+    Thousands of trials have a hundred thousand markers, and a report asks several questions about each. Who
+    waits for a marker to appear must not use it: those that were read stay as they were.
+    """
+
+    def __init__(self, storage: Storage, files: Iterable[str], without: Sequence[str] = ()) -> None:
+        """
+        Args:
+            storage: to read.
+            files: JSON files of it; those that do not exist are known to be missing.
+            without: fields to leave out.
+        """
+        super().__init__(storage.root)
+        every = list(dict.fromkeys(files))
+        self._known: dict[str, Any] = dict(zip(every, storage.read_json_each(every, without), strict=True))
+
+    def read_json_or_none(self, relative: str) -> Any:
+        """The JSON value as it was, or None when the file did not exist. It is shared: do not change it."""
+        if relative in self._known:
+            return self._known[relative]
+        return super().read_json_or_none(relative)
