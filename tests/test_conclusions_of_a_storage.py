@@ -133,7 +133,9 @@ def reported(sweep: SweepSpec, storage: Storage) -> str:
     text = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text(encoding="utf-8")
     parsed = Page(text)
     assert len(parsed.ids) == len(set(parsed.ids)), "no identifier twice"
-    assert all(f'id="{at[1:]}"' in text for at in parsed.addresses if at.startswith("#")), "links lead somewhere"
+    assert all(f'id="{at[1:]}"' in text for at in parsed.addresses if at.startswith("#")), (
+        "links lead somewhere"
+    )
     return text
 
 
@@ -168,7 +170,12 @@ def _unanswered(sweep: SweepSpec, storage: Storage) -> None:
         pytest.param(
             _half,
             {},
-            ("3 of 4 trials done", "1 trial and 2 cells failed", "curves are not evaluated yet", "out of memory"),
+            (
+                "3 of 4 trials done",
+                "1 trial and 4 cells failed",
+                "2 cells are not evaluated yet",
+                "out of memory",
+            ),
             (">supported<", ">contradicted<"),
             id="half-finished",
         ),

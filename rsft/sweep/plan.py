@@ -87,7 +87,7 @@ class Plan:
         Args:
             results: keep estimates and canaries, and read the trials' records too.
         """
-        if isinstance(self.storage, Snapshot):
+        if isinstance(self.storage, Snapshot) and not (results and self.storage.without):
             return self
         files = [
             layout.checkpoint_marker(trial.owner(step), step)

@@ -18,7 +18,9 @@ from rsft.records import Generation
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.plan import Cell, Plan, Question
+from rsft.sweep.means import each
+from rsft.sweep.plan import Plan, Question
+from rsft.sweep.samples import browsed_trials
 
 MOST_RESPONSES = 2_000
 """Of a cell; of a larger one whole problems are left out, by a hash of their ids, the same at every step."""
@@ -41,21 +43,31 @@ SCHEMA = pa.schema(
 """One row per trial, step, benchmark and measure. Rows without a step are links of a trial over all its
 steps, per dimension where they have no benchmark either."""
 
+MANY = 200
+"""Cells from which other processes help."""
+AT_ONCE = 10
+"""Cells that a process is handed at a time."""
+
 Games = Mapping[str, Countdown]
 """Countdown problems by id; empty for any other benchmark."""
+Found = dict[str, Any]
+"""What lies beside a cell: `measures`, `differences`; `fingerprint` and `cell` of what they are read of."""
 
 
 def procedures_table(plan: Plan) -> pa.Table:
-    """Reads what is new, writes `tables/procedures.parquet` and returns it; one cell in memory at a time."""
-    mark = fingerprint()
-    games: dict[str, Games] = {}
-    rows = [row for trial in plan.trials for row in _rows(plan, trial, mark, games)]
+    """Reads what is new, writes `tables/procedures.parquet` and returns it.
+
+    Of a sweep too large for that (rsft.sweep.samples.BROWSED_CELLS) the trials that the sample browser has.
+    """
+    trials = browsed_trials(plan)
+    known = _known(plan, trials, fingerprint())
+    rows = [row for trial in trials for row in _rows(plan, trial, known)]
     table = pa.Table.from_pylist(rows, schema=SCHEMA)
     plan.storage.write_table(layout.PROCEDURES, table)
     return table
 
 
-def _rows(plan: Plan, trial: Trial, mark: str, games: dict[str, Games]) -> Iterator[dict[str, Any]]:
+def _rows(plan: Plan, trial: Trial, known: Mapping[str, Found]) -> Iterator[dict[str, Any]]:
     axes = {
         "trial": trial.id,
         "base": trial.model.label,
@@ -69,7 +81,7 @@ def _rows(plan: Plan, trial: Trial, mark: str, games: dict[str, Games]) -> Itera
     linked: dict[tuple[str, str | None], dict[str, list[dict[str, float]]]]
     linked = defaultdict(lambda: defaultdict(list))
     for cell in plan.cells(trial):
-        found = _known(plan, cell, mark, games)
+        found = known.get(cell.folder)
         if found is None:
             continue
         name, dimension = cell.question.card.name, cell.question.card.dimension
@@ -85,27 +97,41 @@ def _rows(plan: Plan, trial: Trial, mark: str, games: dict[str, Games]) -> Itera
         yield from (axes | over | asdict(measure) for measure in link(by_problem))
 
 
-def _known(plan: Plan, cell: Cell, mark: str, games: dict[str, Games]) -> dict[str, Any] | None:
-    """Measures and differences of a cell, read anew where its answers, verdicts or the patterns changed."""
-    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
-    if marker is None or not cell.question.answered_by(marker):
-        return None
-    path, of = layout.procedures(cell.folder), content_hash(marker, 12)
-    known: dict[str, Any] | None = plan.storage.read_json_or_none(path)
-    if known is not None and (known["fingerprint"], known["cell"]) == (mark, of):
-        return known
-    if cell.question.key not in games:
-        games[cell.question.key] = countdown_games(plan.storage, cell.question)
-    traces = list(read_cell(plan.storage, cell.folder, games[cell.question.key]))
-    found: Sequence[Measure] = measures(traces)
-    known = {
-        "fingerprint": mark,
-        "cell": of,
-        "measures": [asdict(measure) for measure in found],
-        "differences": differences(traces),
+def _known(plan: Plan, trials: Sequence[Trial], mark: str) -> dict[str, Found]:
+    """Measures and differences of done cells by folder, read anew where what they are read of changed."""
+    storage, games = plan.storage, dict[str, Games]()
+    marks: dict[str, str] = {}
+    keys: dict[str, str] = {}
+    for cell in (cell for trial in trials for cell in plan.cells(trial)):
+        marker = storage.read_json_or_none(layout.cell_marker(cell.folder))
+        if cell.folder not in marks and marker is not None and cell.question.answered_by(marker):
+            marks[cell.folder], keys[cell.folder] = content_hash(marker, 12), cell.question.key
+            if cell.question.key not in games:
+                games[cell.question.key] = countdown_games(storage, cell.question)
+    files = storage.read_json_each([layout.procedures(folder) for folder in marks])
+    known: dict[str, Found] = {
+        folder: found
+        for (folder, of), found in zip(marks.items(), files, strict=True)
+        if found is not None and (found["fingerprint"], found["cell"]) == (mark, of)
     }
-    plan.storage.write_json(path, known)
-    return known
+    new = [folder for folder in marks if folder not in known]
+    asked = [
+        (storage.root, folder, games[keys[folder]], {"fingerprint": mark, "cell": marks[folder]})
+        for folder in new
+    ]
+    return known | dict(zip(new, each(_read_anew, asked, AT_ONCE, MANY), strict=True))
+
+
+def _read_anew(cells: Sequence[tuple[str, str, Games, Found]]) -> list[Found]:
+    """Of (root, folder, games, what they are read of); writes each beside its cell."""
+    found: list[Found] = []
+    for root, folder, games, of in cells:
+        storage = Storage(root)
+        traces = list(read_cell(storage, folder, games))
+        shown: Sequence[Measure] = measures(traces)
+        found.append(of | {"measures": [asdict(one) for one in shown], "differences": differences(traces)})
+        storage.write_json(layout.procedures(folder), found[-1])
+    return found
 
 
 def read_cell(storage: Storage, folder: str, games: Games) -> Iterator[Trace]:

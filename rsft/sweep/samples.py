@@ -61,7 +61,7 @@ def write_samples(plan: Plan, first: str = "") -> int:
     return len(listed)
 
 
-def browsed_trials(plan: Plan, first: str) -> list[Trial]:
+def browsed_trials(plan: Plan, first: str = "") -> list[Trial]:
     """All trials, or as many as BROWSED_CELLS allows, drawn by a hash of their ids; in the plan's order."""
     drawn, cells = set[str](), 0
     for trial in sorted(plan.trials, key=lambda t: (not fnmatch(t.id, first), content_hash(t.id))):

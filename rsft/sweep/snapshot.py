@@ -23,6 +23,7 @@ class Snapshot(Storage):
             without: fields to leave out.
         """
         super().__init__(storage.root)
+        self.without = tuple(without)
         every = list(dict.fromkeys(files))
         self._known: dict[str, Any] = dict(zip(every, storage.read_json_each(every, without), strict=True))
 
