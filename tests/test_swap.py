@@ -1,4 +1,7 @@
-"""One warm engine, real vLLM: swapped weights answer like a fresh engine, and a stale swap is caught."""
+"""One warm engine, real vLLM: swapped weights answer like a fresh engine, and a stale swap is caught.
+
+An engine whose process is killed starts again, and its cell ends with the same answers.
+"""
 
 from __future__ import annotations
 
@@ -16,11 +19,11 @@ from rsft.generation.settings import CANARY_TOLERANCE, actor_environment
 pytestmark = [pytest.mark.engines, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module")
-def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    probe = Path(__file__).with_name("swap_probe.py")
+def probed(script: str, folder: Path) -> dict[str, Any]:
+    """The one JSON object that a probe prints."""
+    probe = Path(__file__).with_name(script)
     done = subprocess.run(
-        [sys.executable, str(probe), str(tmp_path_factory.mktemp("swap"))],
+        [sys.executable, str(probe), str(folder)],
         capture_output=True,
         text=True,
         timeout=600,
@@ -28,8 +31,13 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     )
     lines = [line for line in done.stdout.splitlines() if line.startswith("RESULT ")]
     assert lines, done.stderr[-3000:]
-    result: dict[str, object] = json.loads(lines[0].removeprefix("RESULT "))
+    result: dict[str, Any] = json.loads(lines[0].removeprefix("RESULT "))
     return result
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return probed("swap_probe.py", tmp_path_factory.mktemp("swap"))
 
 
 VARIANTS = ("qwen3 tied", "qwen3 untied", "llama tied", "llama untied")
@@ -58,3 +66,13 @@ def test_a_tied_head_that_was_not_packed_again_is_caught(found: dict[str, float]
 
 def test_weights_that_do_not_match_their_canary_are_refused(found: dict[str, str]) -> None:
     assert "do not reproduce their canary" in found["wrong canary"]
+
+
+def test_a_killed_engine_starts_again_and_repeats_only_what_was_in_flight(tmp_path: Path) -> None:
+    found = probed("death_probe.py", tmp_path)
+    quiet, disturbed = found["quiet"], found["disturbed"]
+    assert found["killed"]["engines"] == 1, "there was one to kill, after a part and before the end"
+    assert (quiet["marker"]["restarts"], disturbed["marker"]["restarts"]) == (0, 1)
+    assert quiet["marker"]["errors"] == disturbed["marker"]["errors"] == 0
+    assert disturbed["rows"] == quiet["rows"] == 48, "no answer twice, none missing"
+    assert disturbed["answers"] == quiet["answers"]

@@ -1,0 +1,110 @@
+"""Run by test_swap.py in a process of its own: an engine's process is killed while it answers.
+
+Two cells ask the same of the same weights, the second with its engine killed once its first part is written.
+Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+import psutil
+from swap_probe import CARDS, SHIPPED, CellRequest, EvalTask, ModelSpec, load_tokenizer, problems
+
+from rsft import layout
+from rsft.generation import stream
+from rsft.generation.settings import actor_environment
+from rsft.storage import Storage
+from rsft.sweep.cluster import LazyCluster
+from rsft.sweep.grading import CellGrader, Graders
+from rsft.sweep.quiet import set_environment
+from rsft.training.export import reference_canary
+
+BASE = str(SHIPPED / "nano-1m")
+PROBLEMS, PART = 48, 16
+
+
+def kill_engine(folder: Path, killed: dict[str, object]) -> None:
+    """Waits for the first part of a cell, then kills the process of the engine at once."""
+    while not (parts := sorted(folder.glob("parts/*.parquet"))):
+        time.sleep(0.02)
+    engines = [
+        p for p in psutil.process_iter(["cmdline"]) if "EngineActor" in " ".join(p.info["cmdline"] or ())
+    ]
+    killed["engines"] = len(engines)
+    killed["first part"] = parts[0].name
+    for engine in engines:
+        engine.kill()
+
+
+def main() -> None:
+    storage = Storage(sys.argv[1])
+    tokenizer = load_tokenizer(BASE, ModelSpec(source=BASE))
+    canary = reference_canary(BASE, None, tokenizer)
+    asked = problems(CARDS["gsm-symbolic"], PROBLEMS)
+    storage.write_lines(layout.problems("gsm-symbolic"), [asdict(problem) for problem in asked])
+    settings = {
+        "storage": storage.root,
+        "cache": sys.argv[1],
+        "base": BASE,
+        "model": ModelSpec(source=BASE).model_dump(mode="json"),
+        "device": "cpu",
+        "max_model_tokens": 768,
+        "tensor_parallel": 1,
+        "adapters": 1,
+        "rank": 0,
+        "endpoint": None,
+    }
+    stream.PART_ANSWERS = PART
+    killed: dict[str, object] = {}
+    found: dict[str, object] = {"killed": killed}
+    set_environment()
+    with LazyCluster(lambda cluster: None) as cluster:
+        cluster.get()
+        tasks = [
+            EvalTask(
+                owner="o",
+                trial_id=name,
+                step=1,
+                weights=BASE,
+                canary=canary,
+                cells=(
+                    CellRequest(
+                        benchmark="gsm-symbolic",
+                        key="gsm-symbolic",
+                        folder=name,
+                        problems=PROBLEMS,
+                        samples=1,
+                        max_new_tokens=24,
+                    ),
+                ),
+                temperature=0,
+                top_p=1,
+                seed=0,
+            )
+            for name in ("quiet", "disturbed")
+        ]
+        watched = (Path(sys.argv[1]) / "disturbed", killed)
+        threading.Thread(target=kill_engine, args=watched, daemon=True).start()
+        grade = partial(CellGrader, Graders(storage=storage.root))
+        environment = actor_environment("cpu")
+        for row in stream.answer_all(
+            tasks, settings, grade, device="cpu", engines=1, environment=environment
+        ):
+            answers = storage.read_table(layout.generations(row["folder"])).to_pylist()
+            found[row["folder"]] = {
+                "marker": row,
+                "answers": {answer["problem"]: answer["text"] for answer in answers},
+                "rows": len(answers),
+            }
+    print("RESULT " + json.dumps(found))
+
+
+if __name__ == "__main__":
+    main()
