@@ -2,9 +2,10 @@
 
     python bench/evaluate.py [--checkpoints 6] [--runs 1] [--growth 24]
 
-Six checkpoints of a 3.15M-parameter Qwen3, three benchmarks of 100 problems, at most 128 new tokens,
-temperature 0.6 with a seed per request. Every contender runs in processes of its own and generates the same
-requests; ours also grades, writes Parquet and proves each swap. Ray's own start is shown apart.
+Six checkpoints of a 3.15M-parameter Qwen3 with random weights, whose answers hardly ever end before the limit
+of 128 new tokens; three benchmarks of 100 problems, temperature 0.6 with a seed per request. Every contender
+runs in processes of its own and generates the same requests; ours also grades, writes Parquet and proves each
+swap. The start of Ray itself is not counted.
 
 - `benchmark`: a vLLM process for each checkpoint and benchmark.
 - `checkpoint`: a vLLM process for each checkpoint.
@@ -49,20 +50,19 @@ ALONE = actor_environment("cpu") | {"VLLM_CPU_OMP_THREADS_BIND": "auto", "OMP_NU
 
 
 def prepare(folder: Path, count: int) -> None:
-    """Copies of the base with a little noise, each with its canary, and the problems."""
+    """Random weights of the base's architecture, each with its canary, and the problems."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers.utils import logging
 
     from rsft.training.export import reference_canary
 
+    logging.disable_progress_bar()
     tokenizer = load_tokenizer(BASE, ModelSpec(source=BASE))
     storage = Storage(folder)
     for number in range(count):
-        model = AutoModelForCausalLM.from_pretrained(BASE, dtype=torch.float32)
-        generator = torch.Generator().manual_seed(number)
-        with torch.no_grad():
-            for weights in model.parameters():
-                weights.add_(0.01 * weights.std() * torch.randn(weights.shape, generator=generator))
+        torch.manual_seed(number)
+        model = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(BASE), dtype=torch.float32)
         target = folder / f"step_{number}"
         model.to(torch.bfloat16).save_pretrained(target)
         tokenizer.save_pretrained(target)

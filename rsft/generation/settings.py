@@ -89,6 +89,9 @@ def actor_environment(device: Device) -> dict[str, str]:
         "VLLM_CPU_KVCACHE_SPACE": "1",
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",
         "OMP_NUM_THREADS": "1",
+        # Eager as it is, the engine would still compile one small function, of the prompts'
+        # log-probabilities: seconds of every start, and a need for a C++ compiler.
+        "TORCHDYNAMO_DISABLE": "1",
     }
 
 
