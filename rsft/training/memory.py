@@ -185,8 +185,8 @@ def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
     if shape is not None:
         tokens = micro_batch_tokens(train)
         activations, block = _activations(shape, train, weight, tokens)
-        # Logits as they come; in fp32 their logarithms, the shares they stand for, and the product of both.
-        logits = min(CHUNK, tokens) * shape.vocabulary * (weight + 12)
+        # The shares that logits stand for, in fp32, take their place; of bf16 logits they are a copy.
+        logits = min(CHUNK, tokens) * shape.vocabulary * (4 if weight == 4 else weight + 4)
     return Memory(
         weights=weights,
         gradients=max(gradients, 0),
