@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -12,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from adaptive_study import Study, adaptively, in_full, page_of
 from fakes import FakeGenerator, FakeTrainer, GraderHere, fake_engines
 from rich.console import Console
 from test_cli import SMOKE, assert_refused, rsft
@@ -39,8 +41,11 @@ from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSp
 from rsft.storage import Storage
 from rsft.sweep.adaptive import chance_of
 from rsft.sweep.budget import offer
+from rsft.sweep.entry import EXIT_INCOMPLETE, summarize
+from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import make_plan, status
+from rsft.sweep.results import tell, write_tables_and_report
 from rsft.sweep.run import run_sweep
 from rsft.tracking.tracker import SilentTracker
 
@@ -123,6 +128,30 @@ def test_claims_come_first_then_what_needs_least_and_last_what_is_out_of_reach()
     assert list(next_round(aims, known, 800)) == ["d0", "d640", "c0", "c640", "b0", "b640", "a0", "a640"]
     assert next_round(aims, known, 10**9) == dict.fromkeys(known, 4), "no more than the page asks"
     assert next_round(list(reversed(aims)), known, 500) == next_round(aims, known, 500)
+
+
+def test_no_round_costs_more_than_its_room_whatever_is_aimed_at() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(100):
+        tracks = [track(curve(dict.fromkeys((0, 40, 640), 0.5), 20), f"{name}-") for name in "abc"]
+        known = {
+            cell: Place(
+                cell=cell,
+                problems=int(random.integers(1, 50)),
+                full=8,
+                samples=int(random.integers(0, 9)),
+                ready=bool(random.random() < 0.8),
+            )
+            for one in tracks
+            for cell in one.cells
+        }
+        aims = [Aim(name=str(n), rank=n % 2, times=1 + n, track=one) for n, one in enumerate(tracks)]
+        room = int(random.integers(0, 2_000))
+        wanted = next_round([*aims, Aim(name="d", rank=0, times=9, cells=("a-0", "b-640"))], known, room)
+        assert cost(wanted, known) <= room
+        assert all(known[c].ready and known[c].samples < count <= 8 for c, count in wanted.items())
+        if room >= cost({c: 8 for c, place in known.items() if place.ready}, known):
+            assert wanted == {c: 8 for c, p in known.items() if p.ready and p.samples < 8}, "and all of it"
 
 
 def test_a_difference_gets_samples_of_its_own_cells_and_what_is_not_ready_gets_none() -> None:
@@ -249,11 +278,103 @@ def test_the_budget_is_not_exceeded_and_what_was_saved_is_said(half: tuple[Stora
     assert chance_of(plan) == chance(last=True)
 
 
-def test_running_again_asks_nothing_and_more_budget_goes_on(half: tuple[Storage, Counts, str]) -> None:
+def test_running_again_asks_nothing(half: tuple[Storage, Counts, str]) -> None:
     storage, _, _ = half
     before = samples(storage)
     generator, _ = run(storage, "45%")
     assert generator.new == 0 and samples(storage) == before
+
+
+def test_more_budget_goes_on_at_a_smaller_chance_of_a_false_verdict(
+    half: tuple[Storage, Counts, str], tmp_path: Path
+) -> None:
+    storage = Storage(tmp_path / "house")
+    first, _ = run(storage, "18%")
+    before, fixed = samples(storage), offer(make_plan(asked(), storage), "18%").fixed
+    generator, _ = run(storage, "30%")
+    after = samples(storage)
+    assert generator.new > 0 and first.new <= 0.18 * fixed
+    assert 0.18 * fixed < first.new + generator.new <= 0.3 * fixed
+    assert all(after[cell] >= count for cell, count in before.items())
+    assert chance_of(make_plan(asked(), storage)) == chance(1, last=True) == chance(last=True) / 2
+    again, _ = run(storage, "18%")
+    assert again.new == 0, "less than there is asks nothing"
+    decided = Storage(shutil.copytree(half[0].root, tmp_path / "decided"))
+    idle, _ = run(decided, "60%")
+    assert idle.new == 0 and chance_of(make_plan(asked(), decided)) == chance(last=True)
+
+
+def test_a_round_that_was_begun_is_not_cut_by_a_smaller_budget(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "house")
+    with pytest.raises(Killed):
+        run(storage, "100%", dies_after=21)
+    with pytest.raises(SpecError, match="a round that was begun"):
+        run(storage, "18%")
+
+
+def test_a_part_of_the_trials_is_refused(tmp_path: Path) -> None:
+    plan = make_plan(asked(), Storage(tmp_path), only="*long-cot*")
+    with pytest.raises(SpecError, match="leave --only out"):
+        offer(plan, "50%")
+
+
+def test_another_page_begins_anew_and_keeps_the_answers(
+    half: tuple[Storage, Counts, str], tmp_path: Path
+) -> None:
+    storage = Storage(shutil.copytree(half[0].root, tmp_path / "house"))
+    wider = asked(seeds=(0, 1))
+    offered = offer(make_plan(wider, storage), "40%")
+    assert offered.there == half[1].new and offered.fixed == 50 * 4 * (1 + 4 * 7)
+    generator, _ = run(storage, "40%", sweep=wider)
+    assert offered.first <= generator.new <= offered.budget - offered.there
+
+
+class Hears(SilentTracker):
+    """Keeps which cells it was told of."""
+
+    def __init__(self) -> None:
+        self.cells: list[tuple[str, int, str]] = []
+
+    def cell(self, trial_id: str, checkpoint: Any, benchmark: str, estimates: Any) -> None:
+        self.cells.append((trial_id, checkpoint.step, benchmark))
+
+
+def test_the_tracker_which_forgets_nothing_is_told_of_cells_with_all_their_samples(
+    half: tuple[Storage, Counts, str],
+) -> None:
+    plan, tracker = make_plan(asked(), half[0]), Hears()
+    tell(plan, list(scored_cells(plan)), tracker)
+    done = [
+        (trial.id, cell.step, cell.question.card.name)
+        for trial in plan.trials
+        for cell in plan.cells(trial)
+        if plan.cell_state(cell) == "done"
+    ]
+    assert sorted(tracker.cells) == sorted(done) and 0 < len(done) < len(list(scored_cells(plan)))
+
+
+def test_the_report_says_what_was_saved_and_left_out(
+    half: tuple[Storage, Counts, str], tmp_path: Path
+) -> None:
+    storage = Storage(shutil.copytree(half[0].root, tmp_path / "house"))
+    plan = make_plan(asked(), storage)
+    shown = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text()
+    found = storage.read_json(layout.ADAPTIVE)["summary"]
+    assert f"{found['answers']:,} of its" in shown and 'href="#adaptive"' in shown
+    assert "chance of 4% for even one wrong answer" in shown
+    assert "dip, gain" in shown and f"{found['cells_left_out']} of {found['cells']}" in shown
+
+
+def test_adaptive_studies_decide_as_the_fixed_plan_and_more_than_thinned_ones() -> None:
+    random = np.random.default_rng(3)
+    fixed, half_of_it, thin, false = 0, 0, 0, 0
+    for _ in range(2):
+        study = Study.of(page_of(random), 300, 8, random)
+        whole, some, few = in_full(study), adaptively(study, 0.5), in_full(study, samples=4)
+        assert some.answers <= 0.5 * study.full == few.answers
+        fixed, half_of_it = fixed + whole.decided, half_of_it + some.agrees(whole)
+        thin, false = thin + few.agrees(whole), false + some.false(study)
+    assert half_of_it >= 0.85 * fixed and half_of_it > thin and false == 0
 
 
 @pytest.mark.parametrize("dies_after", [3, 14, 25])
@@ -309,6 +430,16 @@ def test_a_trial_that_failed_keeps_its_part_of_the_budget(tmp_path: Path) -> Non
     second, _ = run(storage, "45%")
     assert offer(plan, "45%").first == 0
     assert second.new >= offered.first and first.new + second.new <= offered.budget
+
+
+def test_what_was_left_out_on_purpose_is_no_failure(half: tuple[Storage, Counts, str]) -> None:
+    storage, quiet = half[0], Console(file=io.StringIO())
+    after = status(make_plan(asked(), storage))
+    assert after["cells"]["open"] > 0
+    assert summarize(storage, after, quiet, chosen=True) == 0
+    assert summarize(storage, after, quiet) == EXIT_INCOMPLETE
+    failed = after | {"cells": after["cells"] | {"failed": 1}}
+    assert summarize(storage, failed, quiet, chosen=True) == EXIT_INCOMPLETE
 
 
 @pytest.mark.parametrize(

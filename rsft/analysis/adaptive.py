@@ -254,14 +254,17 @@ def carriers(curve: Curve, track: Track) -> tuple[str, ...]:
     return tuple(cell for step, cell in zip(track.steps, track.cells, strict=True) if step in steps)
 
 
-def times_of(found: Trajectory | None, allowed: float, family: int = 1) -> float:
+def times_of(found: Trajectory, allowed: float, family: int = 1) -> float:
     """How many times the answers there are would decide a curve's verdict; inf where none would.
 
     Of one sample each, the luck is not known, and samples help no more than as many problems. A verdict that
     its curve alone would have needs as many as make its p-value small enough for its family.
+
+    Args:
+        found: by itself, at LEVEL.
+        allowed: chance of even one false verdict in its family.
+        family: curves, or claims, that are decided together.
     """
-    if found is None:
-        return 1.0
     if found.verdict != "undecided":
         normal = NormalDist()
         wanted = -normal.inv_cdf(allowed / max(1, family) / 2)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 from rsft import layout
 from rsft.analysis import adaptive
 from rsft.analysis.adaptive import Aim
+from rsft.analysis.bootstrap import LEVEL, Interval
 from rsft.analysis.claims import Answer, times_needed
 from rsft.analysis.table import cells_table
 from rsft.analysis.trajectory import Trajectory
@@ -79,7 +81,7 @@ def evaluate_adaptively(
         record["first"] |= ready
         promise(ready)
     stages: list[dict[str, Any]] = record["stages"]
-    if not stages or stages[-1]["budget"] < offered.budget:
+    if not stages or _worth(plan, record, offered.budget):
         stages.append({"budget": offered.budget, "start": reserved(plan, record), "rounds": []})
     raised, stage = len(stages) - 1, stages[-1]
     while True:
@@ -104,10 +106,19 @@ def evaluate_adaptively(
     say(sentence(found) if found else "adaptive evaluation: the fixed plan is complete")
 
 
+def _worth(plan: Plan, record: dict[str, Any], budget: int) -> bool:
+    """Whether a larger budget than the last asks anything more; else it is no further chance either."""
+    if budget <= record["stages"][-1]["budget"]:
+        return False
+    aims = look(plan, chance_of(plan, record)).aims
+    return bool(adaptive.next_round(aims, places_of(plan, record), budget - reserved(plan, record)))
+
+
 def look(plan: Plan, chance: float) -> Look:
     """What is decided when even one false verdict, or one false answer to a claim, has this chance.
 
-    The page's claims come first, then the verdicts of all curves.
+    The page's claims come first, then the verdicts of all curves. A claim that lacks cells, since a trial has
+    failed, is not to be decided by asking the others more.
     """
     plan = plan.at_once(results=True)
     means = read_means(plan)
@@ -123,32 +134,34 @@ def look(plan: Plan, chance: float) -> Look:
         track = tracks[key]
         if track.curve is not None:
             name = " ".join(key)
-            times = adaptive.times_of(alone.get(key), chance, family)
+            times = adaptive.times_of(alone[key], chance, family)
             aims.setdefault(name, Aim(name=name, rank=rank, times=times, track=track))
 
     for answer in claims:
         if answer.state != "undecided":
             continue
         if not answer.claim.shape:
-            aims[f"claim {answer.claim.name}"] = _difference_aim(plan, answer)
+            if answer.effect is not None:
+                aims[f"claim {answer.claim.name}"] = _difference_aim(plan, answer.claim, answer.effect)
             continue
         keys = _shape_keys(plan, answer.claim)
-        unsure = [key for key in keys if key not in alone or alone[key].verdict == "undecided"]
-        for key in unsure or keys:
-            curve_aim(key, 0, len(claims))
+        if all(key in alone for key in keys):
+            unsure = [key for key in keys if alone[key].verdict == "undecided"]
+            for key in unsure or keys:
+                curve_aim(key, 0, len(claims))
     for key in tracks:
         if key in verdicts and verdicts[key].verdict == "undecided":
             curve_aim(key, 1, len(verdicts))
     return Look(claims=claims, verdicts=verdicts, aims=tuple(aims.values()))
 
 
-def _difference_aim(plan: Plan, answer: Answer) -> Aim:
-    claim, times = answer.claim, 1.0
-    if answer.effect is not None:
-        error = (answer.effect.high - answer.effect.low) / 3.92
-        times = max(1.0, times_needed(claim, answer.effect.value, error))
+def _difference_aim(plan: Plan, claim: Claim, effect: Interval) -> Aim:
+    error = (effect.high - effect.low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
     return Aim(
-        name=f"claim {claim.name}", rank=0, times=times, cells=tuple(c.folder for c in compared(plan, claim))
+        name=f"claim {claim.name}",
+        rank=0,
+        times=max(1.0, times_needed(claim, effect.value, error)),
+        cells=tuple(cell.folder for cell in compared(plan, claim)),
     )
 
 

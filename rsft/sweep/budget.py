@@ -49,8 +49,12 @@ def offer(plan: Plan, budget: str) -> Offer:
         budget: answers that there may be in the end, as `20000`, or their share of the fixed plan, as `40%`.
 
     Raises:
-        SpecError: no such number, more than the fixed plan, or too few for the first round.
+        SpecError: no such number, more than the fixed plan, too few for the first round or for one that was
+            begun; or a plan of some trials alone.
     """
+    every = plan.sweep.trials(lambda model: plan.bases[model.label].identity)
+    if len(plan.trials) < sum(1 for _ in every):
+        raise SpecError("--adaptive weighs all trials of a sweep against each other; leave --only out.")
     plan = plan.at_once()
     record = read_record(plan)
     places = places_of(plan, record, trained=True)
