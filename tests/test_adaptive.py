@@ -312,6 +312,18 @@ def test_a_round_that_was_begun_is_not_cut_by_a_smaller_budget(tmp_path: Path) -
         run(storage, "18%")
 
 
+def test_a_smaller_budget_in_between_does_not_keep_the_larger_from_going_on(
+    half: tuple[Storage, Counts, str], tmp_path: Path
+) -> None:
+    storage = Storage(tmp_path / "house")
+    with pytest.raises(Killed):
+        run(storage, "45%", dies_after=22)
+    run(storage, "40%")
+    run(storage, "45%")
+    assert samples(storage) == samples(half[0])
+    assert storage.read_json(layout.ADAPTIVE) == half[0].read_json(layout.ADAPTIVE)
+
+
 def test_a_part_of_the_trials_is_refused(tmp_path: Path) -> None:
     plan = make_plan(asked(), Storage(tmp_path), only="*long-cot*")
     with pytest.raises(SpecError, match="leave --only out"):

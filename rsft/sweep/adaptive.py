@@ -3,6 +3,8 @@
 `rsft.analysis.adaptive` says which answers and why. Here they are asked, and written down before they are, in
 `layout.ADAPTIVE`: a run that is killed asks the rest of its round and goes on as it would have. Cells keep
 their identity, so a run of the page without a budget asks what is left of the fixed plan and nothing twice.
+A round is a batch of its own, and a batch decides the last bit of a logit: on a real engine an answer may
+differ from the one that the fixed plan would have sampled, as when a page's `samples` are raised.
 """
 
 from __future__ import annotations
@@ -54,7 +56,7 @@ def evaluate_adaptively(
     """Asks round after round until all is decided or the budget is spent, and says what that saved.
 
     Trials that have no checkpoint are left out; their part of the first round stays reserved. A cell that
-    fails is asked again by the next run.
+    fails is asked again by the next run. A smaller budget than the last one only finishes what was begun.
 
     Args:
         plan: of the whole sweep, its trials trained.
@@ -84,13 +86,14 @@ def evaluate_adaptively(
     if not stages or _worth(plan, record, offered.budget):
         stages.append({"budget": offered.budget, "start": reserved(plan, record), "rounds": []})
     raised, stage = len(stages) - 1, stages[-1]
+    going_on = offered.budget >= stage["budget"]
     while True:
         rounds: list[Samples] = stage["rounds"]
         looked = look(plan, adaptive.chance(raised, last=len(rounds) == adaptive.ROUNDS))
         wanted: Samples = {}
-        while looked.aims and not wanted and len(rounds) < adaptive.ROUNDS:
+        while going_on and looked.aims and not wanted and len(rounds) < adaptive.ROUNDS:
             places = places_of(plan, record)
-            most = min(offered.budget, adaptive.cap(stage["start"], stage["budget"], len(rounds) + 1))
+            most = adaptive.cap(stage["start"], stage["budget"], len(rounds) + 1)
             wanted = adaptive.next_round(looked.aims, places, most - reserved(plan, record))
             rounds.append(wanted)
         if not wanted:
