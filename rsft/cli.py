@@ -18,7 +18,7 @@ from rsft.errors import SpecError
 from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.storage import Storage
-from rsft.sweep.entry import OnlyOption, StorageOption, guarded, summarize, sweep_storage
+from rsft.sweep.entry import AdaptiveOption, OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.page import from_page, load_page, stored_plan
 from rsft.sweep.plan import make_plan, status
@@ -39,12 +39,17 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command()
-def plan(page: PageArgument, storage: StorageOption = None, as_json: JsonOption = False) -> None:
+def plan(
+    page: PageArgument,
+    storage: StorageOption = None,
+    adaptive: AdaptiveOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Show what a sweep consists of and what of it is open; starts nothing."""
 
     def action() -> None:
         sweep = load_page(page)
-        facts = forecast(make_plan(sweep, sweep_storage(sweep.name, storage)))
+        facts = forecast(make_plan(sweep, sweep_storage(sweep.name, storage)), adaptive)
         if as_json:
             typer.echo(json.dumps(facts, indent=2))
         else:
@@ -54,14 +59,19 @@ def plan(page: PageArgument, storage: StorageOption = None, as_json: JsonOption 
 
 
 @app.command()
-def run(page: PageArgument, storage: StorageOption = None, only: OnlyOption = "*") -> None:
+def run(
+    page: PageArgument,
+    storage: StorageOption = None,
+    only: OnlyOption = "*",
+    adaptive: AdaptiveOption = None,
+) -> None:
     """Fill all holes of a sweep; again is safe."""
 
     def action() -> int:
         sweep = load_page(page)
         from rsft.sweep.start import start  # engines, the report's figures: seconds of imports
 
-        return start(sweep, storage, only)
+        return start(sweep, storage, only, adaptive)
 
     raise typer.Exit(guarded(action))
 

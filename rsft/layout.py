@@ -7,6 +7,8 @@ import re
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
 PROCEDURES = "tables/procedures.parquet"
+ADAPTIVE = "adaptive.json"
+"""Rounds of adaptive evaluation, each written before it is asked, and what came of them."""
 CHECKPOINT_MARKER = "checkpoint.json"
 ADAPTER = "adapter"
 """Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""

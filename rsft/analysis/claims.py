@@ -60,6 +60,7 @@ def answer_claims(
     cells: Sequence[Mapping[str, Any]],
     trajectories: Trajectories,
     level: float = LEVEL,
+    chance: float | None = None,
 ) -> list[Answer]:
     """Every claim's answer, in order.
 
@@ -71,7 +72,8 @@ def answer_claims(
         trials: all of the sweep.
         cells: rows of the tidy table (rsft.analysis.table), complete or not.
         trajectories: of those curves that are there.
-        level: of the intervals; 1 - level is the chance of even one wrong answer in all.
+        level: of the intervals.
+        chance: of even one wrong answer in all; None is 1 - level, and more would not count.
     """
     by_key, by_id = dict[Key, Mapping[str, Any]](), {trial.id: trial for trial in trials}
     dimensions: dict[str, str] = {}
@@ -79,10 +81,10 @@ def answer_claims(
         dimensions[str(row["benchmark"])] = str(row["dimension"])
         trial = by_id.get(str(row["trial"]))
         if trial is not None and math.isfinite(float(row["value"])):
-            by_key[_key(trial, int(row["step"]), str(row["benchmark"]), str(row["metric"]))] = row
+            by_key[value_key(trial, int(row["step"]), str(row["benchmark"]), str(row["metric"]))] = row
     found = []
     for claim in claims:
-        names = claim.benchmarks or tuple(n for n, d in dimensions.items() if d == claim.dimension)
+        names = benchmarks_of(claim, dimensions)
         if claim.shape:
             found.append(_of_shapes(claim, names, trials, trajectories))
         else:
@@ -90,13 +92,33 @@ def answer_claims(
     adjusted = holm([one.p for one in found])
     return [
         replace(one, state="undecided", why=f"not after correction for {len(found)} claims (p {p:.2g})")
-        if one.state != "undecided" and p > 1 - level
+        if one.state != "undecided" and p > (1 - level if chance is None else chance)
         else one
         for one, p in zip(found, adjusted, strict=True)
     ]
 
 
-def _key(trial: Trial, step: int, benchmark: str, metric: str) -> Key:
+def benchmarks_of(claim: Claim, dimensions: Mapping[str, str]) -> tuple[str, ...]:
+    """Of the benchmarks whose dimensions these are, those that a claim is about."""
+    return claim.benchmarks or tuple(name for name, of in dimensions.items() if of == claim.dimension)
+
+
+def weights_of(claim: Claim, name: str, trials: Sequence[Trial]) -> dict[Key, float]:
+    """What a difference on one benchmark is made of: values and how much each counts; none cancels."""
+    chosen = [trial for trial in trials if claim.trials.matches(trial)]
+    others = [t for t in trials if isinstance(claim.against, Pick) and claim.against.matches(t)]
+    weights: defaultdict[Key, float] = defaultdict(float)
+    for side, picked, step in ((1.0, chosen, claim.step), (-1.0, others, claim.against_step)):
+        for trial in picked:
+            share = side / len(picked)
+            weights[value_key(trial, step or trial.steps, name, claim.metric)] += share
+            if not others or claim.measure == "gain":
+                weights[value_key(trial, 0, name, claim.metric)] -= share
+    return {of: weight for of, weight in weights.items() if abs(weight) > SAME}
+
+
+def value_key(trial: Trial, step: int, benchmark: str, metric: str) -> Key:
+    """Of one value of the table."""
     return trial.owner(step) if step else trial.model.label, step, benchmark, metric
 
 
@@ -129,14 +151,7 @@ def _of_difference(
     effects, variance, problems, answers, missing = dict[str, Interval](), 0.0, 0, 0, 0
     z = NormalDist().inv_cdf((1 + level) / 2)
     for name in names:
-        weights: defaultdict[Key, float] = defaultdict(float)
-        for side, picked, step in ((1.0, chosen, claim.step), (-1.0, others, claim.against_step)):
-            for trial in picked:
-                share = side / len(picked)
-                weights[_key(trial, step or trial.steps, name, claim.metric)] += share
-                if not others or claim.measure == "gain":
-                    weights[_key(trial, 0, name, claim.metric)] -= share
-        used = {key: weight for key, weight in weights.items() if abs(weight) > SAME}
+        used = weights_of(claim, name, trials)
         rows = {key: cells[key] for key in used if key in cells}
         missing += len(used) - len(rows)
         if len(rows) < len(used):
@@ -197,15 +212,21 @@ def judge(claim: Claim, value: float, error: float, level: float = LEVEL) -> tup
 
 def _need(claim: Claim, value: float, error: float, problems: int, level: float) -> str:
     """How many more problems would decide it, if the effect is what it seems to be."""
+    times = times_needed(claim, value, error, level)
+    if times > FAR:
+        return "no number of problems would tell"
+    return f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
+
+
+def times_needed(claim: Claim, value: float, error: float, level: float = LEVEL) -> float:
+    """How many times as many answers of the same kind would decide a difference that is as it seems to be;
+    inf where no number would."""
     limits = (claim.by, -claim.by) if claim.expects == "same" else (claim.by,)
     toward = -value if claim.expects == "lower" else value
     distance = min(abs(toward - limit) for limit in limits)
     normal = NormalDist()
     z = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)
-    times = (z * error / distance) ** 2 if distance > SAME else math.inf
-    if times > FAR:
-        return "no number of problems would tell"
-    return f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
+    return (z * error / distance) ** 2 if distance > SAME else math.inf
 
 
 def _of_shapes(

@@ -18,6 +18,7 @@ from markupsafe import Markup
 
 from rsft import layout
 from rsft.analysis.asymmetry import Point
+from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer
 from rsft.analysis.effects import Effect
 from rsft.analysis.references import References
@@ -87,6 +88,10 @@ class ReportFacts:
     """Published difference by name of the claim."""
     procedures: pd.DataFrame = field(default_factory=pd.DataFrame)
     """The tidy table of `rsft.sweep.procedures`."""
+    chance: float = 1 - LEVEL
+    """Of even one wrong verdict, or wrong answer to a claim."""
+    adaptive: Mapping[str, Any] | None = None
+    """Of adaptive evaluation (`rsft.sweep.adaptive.summary`); None where the fixed plan was asked."""
     browsed: int = 0
     """Trials whose answers samples.html, beside the page, has."""
 
@@ -192,6 +197,8 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         name=str(spec.get("name") or "sweep"),
         headline=headline(facts.status),
         browsed=facts.browsed,
+        chance=f"{100 * facts.chance:.2g}",
+        adaptive=facts.adaptive,
         mood=_mood(facts.status),
         claims=claim_rows(facts.answers),
         shown=shown,

@@ -35,7 +35,7 @@ def compare(first: Plan, second: Plan) -> Comparison:
     same = {one.card.name: _same_problems(first.storage, one, second.storage, two) for one, two in questions}
     rows, lone = list[Compared](), {"A": 0, "B": 0}
     for pair, one, two, cells in _cell_pairs(first, second, pairs, questions):
-        done = [plan.cell_state(cell) == "done" for plan, cell in zip((first, second), cells, strict=True)]
+        done = [plan.scored(cell) for plan, cell in zip((first, second), cells, strict=True)]
         if all(done):
             row = _compared(first, second, pair, one, two, cells, same[one.card.name])
             rows += [row] if row else []

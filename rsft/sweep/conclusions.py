@@ -8,6 +8,7 @@ from contextlib import suppress
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
@@ -18,6 +19,8 @@ from rsft.sweep.plan import Plan
 Key = tuple[str, str]
 """Trial id and benchmark."""
 
+CHANCE = 1 - LEVEL
+"""Of even one wrong verdict, or wrong answer to a claim, in a report."""
 MANY = 500
 """Curves from which other processes help."""
 AT_ONCE = 50
@@ -29,8 +32,13 @@ def trajectories(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Tra
 
     Args:
         plan: of the sweep.
-        means: of its done cells, by folder.
+        means: of its scored cells, by folder.
     """
+    return of_curves(curves_of(plan, means))
+
+
+def curves_of(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Curve]:
+    """By trial id and benchmark, of what has the base and a later step. Arguments as `trajectories`."""
     curves: dict[Key, dict[int, ProblemMeans]] = {}
     for trial in plan.trials:
         for cell in plan.cells(trial):
@@ -41,6 +49,11 @@ def trajectories(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Tra
     for key, steps in curves.items():
         with suppress(DataError):  # no base yet, no later step, or a single problem: nothing to say
             known[key] = curve_of(steps)
+    return known
+
+
+def of_curves(known: Mapping[Key, Curve]) -> dict[Key, Trajectory]:
+    """What each curve shows, by itself."""
     found = each(_trajectories, list(known.values()), AT_ONCE, MANY)
     return dict(zip(known, found, strict=True))
 
@@ -49,15 +62,18 @@ def _trajectories(curves: Sequence[Curve]) -> list[Trajectory]:
     return [trajectory(curve) for curve in curves]
 
 
-def together(curves: dict[Key, Trajectory]) -> dict[Key, Trajectory]:
+def together(curves: dict[Key, Trajectory], chance: float = CHANCE) -> dict[Key, Trajectory]:
     """The same as one family: a verdict that their number alone could explain is undecided. For reading all
-    of them; a claim about some is corrected for the number of claims instead."""
-    return dict(zip(curves, controlled(list(curves.values())), strict=True))
+    of them; a claim about some is corrected for the number of claims instead. `chance` is that of even one
+    wrong verdict."""
+    return dict(zip(curves, controlled(list(curves.values()), 1 - chance), strict=True))
 
 
-def answers(plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory]) -> list[Answer]:
+def answers(
+    plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory], chance: float = CHANCE
+) -> list[Answer]:
     """Of the claims on the sweep's page, from the tidy table; none where only a part of its trials is
-    planned, since a claim may be about the others."""
+    planned, since a claim may be about the others. `chance` is that of even one wrong answer."""
     claims = plan.sweep.claims
     if not claims:
         return []
@@ -67,4 +83,4 @@ def answers(plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory]) -> list[
         return []
     metrics = pa.array({claim.metric for claim in claims})
     rows = cells.filter(pc.is_in(cells["metric"], metrics)).to_pylist()
-    return answer_claims(claims, plan.trials, rows, curves)
+    return answer_claims(claims, plan.trials, rows, curves, chance=chance)

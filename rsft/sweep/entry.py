@@ -27,6 +27,15 @@ StorageOption = Annotated[
 ]
 OnlyOption = Annotated[str, typer.Option("--only", help="Run just the trials whose id fits this glob.")]
 
+AdaptiveOption = Annotated[
+    str | None,
+    typer.Option(
+        "--adaptive",
+        metavar="BUDGET",
+        help="Ask no more answers than this, such as 20000 or 40%, where they may decide something.",
+    ),
+]
+
 
 def sweep_storage(name: str, given: str | None) -> Storage:
     """The storage of one sweep: `<storage>/<name>`, or `given` itself when it is that sweep's root.
@@ -46,8 +55,11 @@ def sweep_storage(name: str, given: str | None) -> Storage:
     )
 
 
-def summarize(storage: Storage, after: dict[str, Any], console: Console) -> int:
-    """Says what is done, what is not and why, and where to look; returns the exit code."""
+def summarize(storage: Storage, after: dict[str, Any], console: Console, *, chosen: bool = False) -> int:
+    """Says what is done, what is not and why, and where to look; returns the exit code.
+
+    `chosen`: open cells were left out on purpose.
+    """
     trials, cells = after["trials"], after["cells"]
     console.print(
         f"{trials['done']} of {sum(trials.values())} trials done, "
@@ -67,17 +79,20 @@ def summarize(storage: Storage, after: dict[str, Any], console: Console) -> int:
         ("compare", f"rsft ui {storage.root}"),
     ):
         console.print(f"{what}  {value}", highlight=False, markup=False, soft_wrap=True)
-    complete = not (trials["open"] or trials["failed"] or cells["open"] or cells["failed"])
+    lacking = cells["open"] and not chosen
+    complete = not (trials["open"] or trials["failed"] or lacking or cells["failed"])
     return 0 if complete else EXIT_INCOMPLETE
 
 
 def main(sweep: SweepSpec) -> None:
     """Command line of a sweep's page; ends the process with the sweep's exit code."""
 
-    def command(storage: StorageOption = None, only: OnlyOption = "*") -> None:
+    def command(
+        storage: StorageOption = None, only: OnlyOption = "*", adaptive: AdaptiveOption = None
+    ) -> None:
         from rsft.sweep.start import start
 
-        raise typer.Exit(guarded(lambda: start(sweep, storage, only)))
+        raise typer.Exit(guarded(lambda: start(sweep, storage, only, adaptive)))
 
     command.__doc__ = f"Runs the sweep {sweep.name!r}; what is done already is kept."
     typer.run(command)

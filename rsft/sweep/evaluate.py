@@ -141,7 +141,7 @@ def _task(
 
 
 def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
-    """Every done cell of every trial, the base's step 0 repeated for each trial on it."""
+    """Every cell of every trial that has scores, the base's step 0 repeated for each trial on it."""
     plan = plan.at_once(results=True)
     found: dict[str, list[Estimate]] = {}
     by_rows = {name: _by_benchmark(flags) for name, flags in overlaps(plan).items()}
@@ -151,7 +151,7 @@ def scored_cells(plan: Plan) -> Iterator[ScoredCell]:
         for trial in plan.trials
         if flagged[trial.id]
         for cell in plan.cells(trial)
-        if (hit := flagged[trial.id].get(cell.question.card.name)) and plan.cell_state(cell) == "done"
+        if (hit := flagged[trial.id].get(cell.question.card.name)) and plan.scored(cell)
     ]
     clean = clean_estimates(plan, asked)
     for trial in plan.trials:
@@ -185,7 +185,7 @@ def _by_benchmark(flags: Sequence[Mapping[str, Any]]) -> dict[str, frozenset[str
 
 
 def _estimates(plan: Plan, cell: Cell) -> list[Estimate]:
-    if plan.cell_state(cell) != "done":
+    if not plan.scored(cell):
         return []
     marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     return [Estimate(**estimate) for estimate in marker["estimates"]]

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from rsft.spec.recipes import beside
+from rsft.sweep.budget import offer
 from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, weight_bytes
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.retention import notes
@@ -13,12 +14,19 @@ from rsft.sweep.trunks import missed, trunks
 from rsft.training.memory import Shape, estimate, gpu_gigabytes, remedy
 
 
-def forecast(plan: Plan) -> dict[str, Any]:
+def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
     """Counts and disk of the whole sweep, and what of it is open. `n_steps` is the sum of all lengths, of
     which trials that share a trunk save `n_steps_saved`.
 
     A cell is a (trial, step, benchmark), step 0 included, as in the table of results; the base's cells
     are computed once for all trials on it, so `n_generations` counts them once.
+
+    Args:
+        plan: of the sweep.
+        adaptive: budget of answers; None says nothing of adaptive evaluation.
+
+    Raises:
+        SpecError: a budget that will not do (see `rsft.sweep.adaptive.offer`).
     """
     plan = plan.at_once()
     asked = sum(question.problems * question.samples for question in plan.questions)
@@ -47,6 +55,7 @@ def forecast(plan: Plan) -> dict[str, Any]:
         "n_cells": sum(1 + len(trial.checkpoint_steps) for trial in plan.trials) * len(plan.questions),
         "n_generations": generations,
         "disk_bytes": disk,
+        "adaptive": None if adaptive is None else asdict(offer(plan, adaptive)),
         "memory": memory(plan),
         "recipes": beside({id(trial.train): trial.train for trial in plan.trials}.values()),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],

@@ -31,9 +31,9 @@ AT_ONCE = 200
 
 
 def read_means(plan: Plan) -> dict[str, ProblemMeans]:
-    """By folder, of every done cell of a plan."""
+    """By folder, of every cell of a plan that has scores."""
     cells = {cell.folder: cell for trial in plan.trials for cell in plan.cells(trial)}
-    folders = [folder for folder, cell in cells.items() if plan.cell_state(cell) == "done"]
+    folders = [folder for folder, cell in cells.items() if plan.scored(cell)]
     found = each(_read, [(plan.storage.root, folder) for folder in folders], AT_ONCE, MANY)
     return dict(zip(folders, _with_ids_once(found), strict=True))
 

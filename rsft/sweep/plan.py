@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
@@ -43,15 +43,19 @@ class Question:
     judged_by: str = ""
     """Judge or reward model; empty where rules judge. Another one grades again, on the answers there are."""
 
-    def answered_by(self, marker: dict[str, Any]) -> bool:
-        """Whether a cell's marker holds all that is asked, graded without an error."""
+    def scored_by(self, marker: dict[str, Any]) -> bool:
+        """Whether a cell's marker holds answers to all problems, graded without an error; be it fewer samples
+        of each than are asked."""
         return (
             marker.get("judged_by", "") == self.judged_by
             and not marker["error"]
             and not marker["errors"]
             and marker["problems"] >= self.problems
-            and marker["samples"] >= self.samples
         )
+
+    def answered_by(self, marker: dict[str, Any]) -> bool:
+        """Whether a cell's marker holds all that is asked, graded without an error."""
+        return self.scored_by(marker) and marker["samples"] >= self.samples
 
 
 class Cell(NamedTuple):
@@ -121,6 +125,22 @@ class Plan:
             )
         return self._cells[trial.id]
 
+    def asking(self, samples: Mapping[str, int]) -> Plan:
+        """The same plan of some of its cells alone, each asked so many samples of its problems.
+
+        Args:
+            samples: by folder; never more than the page asks.
+        """
+        cells = {
+            trial.id: tuple(
+                cell._replace(question=replace(cell.question, samples=samples[cell.folder]))
+                for cell in self.cells(trial)
+                if cell.folder in samples
+            )
+            for trial in self.trials
+        }
+        return replace(self, _cells=cells)
+
     def checkpoint_state(self, trial: Trial, step: int) -> Literal["landed", "dropped", "open"]:
         """`dropped`: its weights were removed, and no cell is open that would need them."""
         found = marker(self.storage, trial, step)
@@ -144,6 +164,11 @@ class Plan:
         if marker["error"] or marker["errors"]:
             return "failed"
         return "done" if cell.question.answered_by(marker) else "open"
+
+    def scored(self, cell: Cell) -> bool:
+        """Whether a cell has scores: of all samples that are asked, or of some (`Question.scored_by`)."""
+        marker = self.storage.read_json_or_none(layout.cell_marker(cell.folder))
+        return marker is not None and cell.question.scored_by(marker)
 
 
 def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:

@@ -104,7 +104,7 @@ def _known(plan: Plan, trials: Sequence[Trial], mark: str) -> dict[str, Found]:
     keys: dict[str, str] = {}
     for cell in (cell for trial in trials for cell in plan.cells(trial)):
         marker = storage.read_json_or_none(layout.cell_marker(cell.folder))
-        if cell.folder not in marks and marker is not None and cell.question.answered_by(marker):
+        if cell.folder not in marks and marker is not None and cell.question.scored_by(marker):
             marks[cell.folder], keys[cell.folder] = content_hash(marker, 12), cell.question.key
             if cell.question.key not in games:
                 games[cell.question.key] = countdown_games(storage, cell.question)

@@ -14,6 +14,7 @@ from rsft.analysis.asymmetry import SAFETY, asymmetry
 from rsft.analysis.references import claimed, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
+from rsft.sweep.adaptive import chance_of, summary
 from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.effects import HARMLESS, axis_effects, dimension
 from rsft.sweep.evaluate import checkpoint, scored_cells
@@ -53,15 +54,18 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
         found = "; ".join(said[:SHOWN_FLAGS] + more) or "none"
         certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
     means = read_means(plan)
-    curves = trajectories(plan, means)
-    answered, known = answers(plan, table, curves), references(plan.trials)
+    curves, chance = trajectories(plan, means), chance_of(plan)
+    answered, known = answers(plan, table, curves, chance), references(plan.trials)
+    verdicts = together(curves, chance)
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
     }
     harmless = [q.card.name for q in plan.questions if dimension(q.card) == HARMLESS]
     facts = ReportFacts(
         answers=answered,
-        trajectories=together(curves),
+        trajectories=verdicts,
+        chance=chance,
+        adaptive=summary(plan, answered, verdicts),
         effects=axis_effects(plan, means),
         asymmetry=asymmetry(_scores(table), harmless=harmless[0] if harmless else None),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
@@ -107,11 +111,22 @@ class TrainingLogs(Mapping[str, list[dict[str, Any]]]):
 
 
 def tell(plan: Plan, scored: list[ScoredCell], tracker: Tracker) -> dict[str, Any]:
-    """Gives the tracker everything it may not have yet; repeated facts add nothing."""
+    """Gives the tracker everything it may not have yet; repeated facts add nothing.
+
+    A value that was told is not told again, so cells are told when they hold all samples that are asked.
+    """
     plan = plan.at_once(results=True)
+    done = {
+        (trial.id, cell.step, cell.question.card.name)
+        for trial in plan.trials
+        for cell in plan.cells(trial)
+        if plan.cell_state(cell) == "done"
+    }
     for trial in plan.trials:
         tracker.training(trial.id, plan.storage.read_lines(layout.train_log(layout.trial(trial.id))))
     for cell in scored:
+        if (cell.trial.id, cell.step, cell.benchmark) not in done:
+            continue
         record = checkpoint(plan, cell.trial, cell.step)
         tracker.cell(cell.trial.id, record, cell.benchmark, cell.estimates)
     after = status(plan)

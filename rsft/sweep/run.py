@@ -19,6 +19,8 @@ from rsft.errors import DataError, StorageError
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage, out_of_space
+from rsft.sweep.adaptive import evaluate_adaptively
+from rsft.sweep.budget import offer
 from rsft.sweep.disk import check_room, full, one_sentence_when_full
 from rsft.sweep.evaluate import answer_jobs, write_problems
 from rsft.sweep.grading import CellGrader, Graders
@@ -40,6 +42,7 @@ def run_sweep(
     tracker: Tracker,
     progress: Progress,
     only: str = "*",
+    adaptive: str | None = None,
 ) -> dict[str, Any]:
     """Carries a sweep from its page to its report. Safe to call again: what is done is found and kept.
 
@@ -50,6 +53,7 @@ def run_sweep(
         tracker: who watches.
         progress: what the user sees meanwhile.
         only: glob on trial ids.
+        adaptive: budget of answers (see `rsft.sweep.adaptive.offer`); None asks the whole fixed plan.
 
     Returns:
         The status afterwards (see `plan.status`).
@@ -58,6 +62,8 @@ def run_sweep(
         RsftError: input that cannot run; raised before anything is trained.
     """
     plan = make_plan(sweep, storage, only)
+    if adaptive is not None:
+        offer(plan, adaptive)
     with one_sentence_when_full(storage):
         claim_storage(sweep, storage)
         check_room(plan, progress.say)
@@ -66,8 +72,12 @@ def run_sweep(
         find_overlaps(plan, engines.scan, progress.say)
         begin_tracking(plan, tracker)
         reopen(plan, progress.say)
-        train(plan, jobs, engines, tracker, progress)
-        evaluate(plan, engines, tracker, progress)
+        train(plan, jobs, engines, tracker, progress, beside=adaptive is None)
+        if adaptive is None:
+            evaluate(plan, engines, progress)
+        else:
+            ask = partial(evaluate, engines=engines, progress=progress)
+            evaluate_adaptively(plan, adaptive, ask, progress.say)
         drop_weights(plan, progress.say)
         return write_results(plan, tracker)
 
@@ -160,10 +170,19 @@ def begin_tracking(plan: Plan, tracker: Tracker) -> None:
             tracker.dataset(trial.id, manifest["name"], manifest["hash"], manifest["rows_kept"], certificate)
 
 
-def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, progress: Progress) -> None:
+def train(
+    plan: Plan,
+    jobs: list[TrainJob],
+    engines: Engines,
+    tracker: Tracker,
+    progress: Progress,
+    *,
+    beside: bool = True,
+) -> None:
     """Trains what is open; a trial that fails becomes a row with its reason, and the rest goes on.
 
-    Where there is room for engines beside the trainers, they answer checkpoints as those land.
+    Where there is room for engines beside the trainers, they answer checkpoints as those land, unless
+    `beside` is False.
     """
     if not jobs:
         return
@@ -171,7 +190,7 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
     progress.training([(trial, plan.trial_state(trial)) for trial in plan.trials])
     started = time.monotonic()
     progress.say(f"training {len(jobs)} trials, {sum(job.trial.steps for job in jobs)} steps")
-    if engines.beside(jobs):
+    if beside and engines.beside(jobs):
         progress.cells(*_cells(plan))
         with Rounds(partial(answer, plan, engines, progress, ("open",))) as rounds:
             failed = engines.train(jobs)
@@ -194,7 +213,7 @@ def train(plan: Plan, jobs: list[TrainJob], engines: Engines, tracker: Tracker, 
     )
 
 
-def evaluate(plan: Plan, engines: Engines, tracker: Tracker, progress: Progress) -> None:
+def evaluate(plan: Plan, engines: Engines, progress: Progress) -> None:
     """Fills the open cells of every checkpoint that exists, the untrained bases included."""
     done, total = _cells(plan)
     if done == total:

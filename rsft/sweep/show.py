@@ -40,6 +40,14 @@ def show_plan(facts: dict[str, Any], console: Console) -> None:
         highlight=False,
     )
     console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
+    if (found := facts["adaptive"]) is not None:
+        console.print(
+            f"adaptive: {found['budget']:,} of the fixed plan's {found['fixed']:,} answers "
+            f"({found['budget'] / found['fixed']:.0%}), {found['there']:,} of them there; the first round "
+            f"asks {found['first']:,} in {found['first_cells']:,} cells",
+            highlight=False,
+            soft_wrap=True,
+        )
     for note in facts["notes"]:
         console.print(f"note: {note}", highlight=False, soft_wrap=True)
 

@@ -27,6 +27,7 @@ from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
+from rsft.sweep.budget import offer
 from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
@@ -41,14 +42,18 @@ CLUSTER_ROWS = 200_000
 """Prepared rows from which contamination is looked for by the whole cluster instead of one machine."""
 
 
-def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> int:
+def start(
+    sweep: SweepSpec, storage_uri: str | None = None, only: str = "*", adaptive: str | None = None
+) -> int:
     """Runs a sweep on real engines; returns the exit code.
 
     Raises:
         RsftError: input that cannot run, before any engine starts.
     """
     storage = sweep_storage(sweep.name, storage_uri)
-    make_plan(sweep, storage, only)  # bad input ends here, in under a second
+    plan = make_plan(sweep, storage, only)  # bad input ends here, in under a second
+    if adaptive is not None:
+        offer(plan, adaptive)
     storage.check_writable()
     set_environment()
     console = Console()
@@ -67,10 +72,10 @@ def start(sweep: SweepSpec, storage_uri: str | None = None, only: str = "*") -> 
             Progress(storage, console) as progress,
         ):
             tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI") or None, storage)
-            after = run_sweep(sweep, storage, engines, tracker, progress, only)
+            after = run_sweep(sweep, storage, engines, tracker, progress, only, adaptive)
     except ModuleNotFoundError as error:
         raise MissingEngine.named(error.name or "an engine") from None
-    return summarize(storage, after, console)
+    return summarize(storage, after, console, chosen=adaptive is not None)
 
 
 @contextmanager
