@@ -105,6 +105,7 @@ def with_processor(weights: str) -> int:
         engine_kwargs={key: value for key, value in known.items() if key != "model"},
         concurrency=1,
         batch_size=100,
+        log_engine_metrics=False,  # they would need ray[serve]
         runtime_env={"env_vars": ALONE},
         placement_group_config={"bundles": [{"CPU": 1}]},
     )
