@@ -11,12 +11,14 @@ import pytest
 from test_house_in_one_breath import page, run
 
 from rsft import layout
+from rsft.analysis.asymmetry import OVER_REFUSAL
+from rsft.analysis.claims import benchmarks_of
 from rsft.benchmarks.cards import CARDS
 from rsft.records import Problem
-from rsft.spec import DataSpec, GeneratedRows, Subset
+from rsft.spec import Claim, DataSpec, GeneratedRows, Pick, Subset
 from rsft.storage import Storage
 from rsft.sweep import effects as module
-from rsft.sweep.effects import HARMLESS, axis_effects, dimension
+from rsft.sweep.effects import axis_effects
 from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 
@@ -81,5 +83,7 @@ def test_subsets_are_one_family_and_words_are_no_recipe(tmp_path: Path) -> None:
 
 
 def test_what_asks_for_over_refusal_is_no_part_of_safety() -> None:
-    assert dimension(CARDS["over-refusal"]) == HARMLESS
-    assert dimension(CARDS["strongreject-refusal"]) == "safety"
+    of = {name: CARDS[name].dimension for name in ("over-refusal", "strongreject-refusal")}
+    assert of == {"over-refusal": OVER_REFUSAL, "strongreject-refusal": "safety"}
+    claim = Claim(name="c", says="s", trials=Pick(), dimension="safety", expects="lower")
+    assert benchmarks_of(claim, of) == ("strongreject-refusal",)

@@ -37,10 +37,10 @@ from rsft.analysis.procedures import (
     sentences,
     thinking_of,
 )
-from rsft.analysis.verbosity import loop, repetition
 from rsft.data.countdown import solve
 from rsft.records import Generation, Outcome
 from rsft.scoring.agreement import Agreement
+from rsft.scoring.verbosity import loop, repetition
 
 BENCH = Path(__file__).resolve().parent.parent / "bench" / "procedures.py"
 _spec = importlib.util.spec_from_file_location("bench_procedures", BENCH)

@@ -12,6 +12,9 @@ from rsft.analysis.bootstrap import LEVEL, Interval
 
 REASONING = ("in-domain", "out-of-domain")
 SAFETY = ("safety",)
+OVER_REFUSAL = "over-refusal"
+"""Dimension of benchmarks whose score is the share of harmless requests that are answered: within safety it
+would hide that a model refuses everything."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,9 @@ import numpy as np
 from rsft.analysis.bootstrap import Bootstrap
 from rsft.analysis.functional import Countdown, Worth, worth
 from rsft.analysis.procedures import PROCEDURES, read, thinking_of
-from rsft.analysis.verbosity import loop, repetition
 from rsft.records import Generation, Outcome
 from rsft.scoring.estimators import Z_95, Ratio, wilson
+from rsft.scoring.verbosity import loop, repetition
 
 THINKING_TOKENS = "thinking_tokens"
 LINKED = (*PROCEDURES, THINKING_TOKENS)
@@ -35,7 +35,7 @@ that were given up (countdown)."""
 
 _READERS = (
     *("procedures.py", "procedure_patterns.py", "procedure_lookalikes.py", "pattern_index.py"),
-    *("procedure_rates.py", "arithmetic.py", "functional.py", "verbosity.py"),
+    *("procedure_rates.py", "arithmetic.py", "functional.py", "../scoring/verbosity.py"),
 )
 
 

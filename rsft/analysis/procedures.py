@@ -2,7 +2,7 @@
 
 Light and linear: a text is cut into sentences, and each sentence is looked at once per procedure. English
 only. Patterns are data (`rsft.analysis.procedure_patterns`); their precision and recall on labelled lines are
-what `bench/procedures.py` prints. Surface verbosity is apart, in `rsft.analysis.verbosity`.
+what `bench/procedures.py` prints. Surface verbosity is apart, in `rsft.scoring.verbosity`.
 """
 
 from __future__ import annotations

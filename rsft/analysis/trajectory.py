@@ -224,7 +224,7 @@ def trajectory(
     boot = Bootstrap(curve.scores, tokens, seed=seed, draws=draws)
     every = np.eye(len(boot.rows))
     score, length = every[:count], every[count:]
-    gains = tuple(boot.intervals(score[1:] - score[0], level))
+    gains = tuple(map(_possible, boot.intervals(score[1:] - score[0], level)))
     earlier, later = np.triu_indices(count, 1)
     dip_step, recovery_step = _turns(boot, curve.steps, level)
     line = log[end] - log[end].mean()
@@ -239,14 +239,14 @@ def trajectory(
         problems=boot.n,
         samples=curve.samples,
         gains=gains,
-        dip=boot.largest(score[0] - score[1:], level=level),
+        dip=_possible(boot.largest(score[0] - score[1:], level=level)),
         dip_step=dip_step,
         recovery_step=recovery_step,
-        recovered=boot.largest(score[-1] - score[1:-1], least=0.0, level=level),
+        recovered=_possible(boot.largest(score[-1] - score[1:-1], least=0.0, level=level)),
         final=gains[-1],
-        best=boot.largest(score[1:] - score[0], level=level),
-        area=area,
-        fall=boot.largest(score[earlier] - score[later], level=level),
+        best=_possible(boot.largest(score[1:] - score[0], level=level)),
+        area=_possible(area),
+        fall=_possible(boot.largest(score[earlier] - score[later], level=level)),
         verdict=verdict,
         p=p,
         need=needed,
@@ -255,6 +255,11 @@ def trajectory(
         converged=not any(moves),
         overfitting=len(length) > 3 and _second_rise(boot, score, length, level),
     )
+
+
+def _possible(change: Interval) -> Interval:
+    """Of shares: none changes by more than 1, which the interval of few problems does not know."""
+    return Interval(change.value, max(-1.0, change.low), min(1.0, change.high))
 
 
 def controlled(found: Sequence[Trajectory], level: float = LEVEL) -> list[Trajectory]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from rsft.wheels import Wheel
 
-Dimension = Literal["in-domain", "out-of-domain", "general", "safety"]
+Dimension = Literal["in-domain", "out-of-domain", "general", "safety", "over-refusal"]
 
 GraderName = Literal["math", "reasoning_gym", "choice", "code", "ifeval", "refusal", "judge", "reward"]
 """What judges an answer: rules of `rsft.scoring.references`, a judge with a rubric, or a reward model."""

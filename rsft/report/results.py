@@ -22,7 +22,7 @@ WHOLE = (*COUNTS, "step", "seed", "length_steps")
 COLUMNS = (*AXES, *WHAT, "value", "stderr", "ci_low", "ci_high", *COUNTS, "truncated")
 """Of the tidy table: one row per trial, step, benchmark and metric."""
 
-DIMENSIONS = ("in-domain", "out-of-domain", "general", "safety")
+DIMENSIONS = ("in-domain", "out-of-domain", "general", "safety", "over-refusal")
 """In the order of the page; any other name comes after them."""
 
 Series = Mapping[int, Estimate]

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import math
-import re
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 
 from rsft.records import Estimate, Generation
 from rsft.scoring.estimators import estimate_of, quantile_estimate, ratio, wilson
-
-LOOP_CHARACTERS = 200
-"""A loop at the end of a response covers so many characters, with one unit four times or more."""
-_TAIL = 8_000
-"""Characters at the end of a response that are searched for a loop; its unit may have a quarter of them."""
-_TIMES = 4
-_WORD = re.compile(r"\S+")
+from rsft.scoring.verbosity import loop, repetition
 
 
 def thinking_tokens(
@@ -30,36 +23,6 @@ def thinking_tokens(
     if text.rfind(think_open) > end:
         return float(tokens)
     return 0.0 if end < 0 else tokens * (end + len(think_close)) / len(text)
-
-
-def repetition(text: str, n: int = 4) -> float:
-    """Share of n-grams of words that stood before: 1 - distinct / all; 0 for fewer than n words.
-
-    seq-rep-n of Welleck et al. (2020, arXiv:1908.04319, section 6).
-    """
-    words = _WORD.findall(text)
-    grams = [tuple(words[at : at + n]) for at in range(len(words) - n + 1)]
-    return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
-
-
-def loops(text: str) -> bool:
-    """Whether a text ends in a loop: one unit four times or more in a row, the last perhaps cut.
-
-    The degeneration that Holtzman et al. (2020, arXiv:1904.09751, section 3) describe. Units of white space
-    and rules (`----`) do not count. By the prefix function of Knuth, Morris and Pratt (1977, SIAM J.
-    Comput. 6:323) of the reversed end: a prefix of length i with longest border b has the period i - b.
-    """
-    tail = text.rstrip()[: -_TAIL - 1 : -1]
-    borders = [0] * len(tail)
-    for at in range(1, len(tail)):
-        border = borders[at - 1]
-        while border and tail[at] != tail[border]:
-            border = borders[border - 1]
-        borders[at] = border + (tail[at] == tail[border])
-        length, period = at + 1, at + 1 - borders[at]
-        if length >= max(LOOP_CHARACTERS, _TIMES * period) and any(map(str.isalnum, tail[:period])):
-            return True
-    return False
 
 
 def response_estimates(generations: Sequence[Generation]) -> list[Estimate]:
@@ -87,7 +50,7 @@ def response_estimates(generations: Sequence[Generation]) -> list[Estimate]:
         half = 1.96 * mean.stderr
         ends = (math.nan, math.nan) if math.isnan(half) else (max(0.0, mean.value - half), mean.value + half)
         found.append(estimate_of(metric, mean, ends, cut))
-    looping = ratio(clusters(lambda one: float(loops(one.text))))
+    looping = ratio(clusters(lambda one: float(loop(one.text) is not None)))
     found.append(estimate_of("looping", looping, wilson(looping), cut))
     found.append(quantile_estimate("thinking_tokens_median", thinking, 0.5, cut))
     found.append(quantile_estimate("thinking_tokens_p95", thinking, 0.95, cut))

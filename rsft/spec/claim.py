@@ -12,7 +12,7 @@ from rsft.spec.base import Spec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.trial import Trial
 
-Dimension = Literal["in-domain", "out-of-domain", "general", "safety"]
+Dimension = Literal["in-domain", "out-of-domain", "general", "safety", "over-refusal"]
 """Of a benchmark's card."""
 Direction = Literal["higher", "lower", "same"]
 Shape = Literal[

@@ -8,22 +8,12 @@ from rsft import layout
 from rsft.analysis.effects import Answered, Effect, effects
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.views import Run, views
-from rsft.benchmarks.card import Benchmark
 from rsft.spec.base import content_hash
 from rsft.spec.data import Subset
 from rsft.spec.train import hardware_fields
 from rsft.spec.trial import Trial
 from rsft.sweep.evaluate import checkpoint
 from rsft.sweep.plan import Plan
-
-HARMLESS = "harmless requests"
-"""Dimension of benchmarks whose score is the share of harmless requests that are answered: as a part of
-safety it would hide that a model refuses everything."""
-
-
-def dimension(card: Benchmark) -> str:
-    """Of effects: the card's own, but for what is asked to find over-refusal."""
-    return HARMLESS if card.metric == "compliance rate" else card.dimension
 
 
 def axis_effects(plan: Plan, means: Mapping[str, ProblemMeans]) -> list[Effect]:
@@ -38,7 +28,7 @@ def axis_effects(plan: Plan, means: Mapping[str, ProblemMeans]) -> list[Effect]:
     answers: dict[tuple[str, int, str], Answered] = {}
     dimensions: dict[str, list[str]] = {}
     for question in plan.questions:
-        dimensions.setdefault(dimension(question.card), []).append(question.card.name)
+        dimensions.setdefault(question.card.dimension, []).append(question.card.name)
     for trial in plan.trials:
         for cell in plan.cells(trial):
             if (trial.id, cell.step) in wanted and cell.folder in means:

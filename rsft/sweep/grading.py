@@ -19,6 +19,7 @@ from rsft.scoring.grade import grade_all
 from rsft.scoring.judge import Judge, judge_pairs
 from rsft.scoring.pool import GraderPool
 from rsft.scoring.references import GraderName
+from rsft.scoring.responses import response_estimates
 from rsft.scoring.rubrics import rubric
 from rsft.spec.evaluation import EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
@@ -87,7 +88,8 @@ class CellGrader:
             marker["answers"], marker["errors"] = len(scores), len(errors)
             marker["first_error"] = errors[0] if errors else ""
             marker["response_tokens"] = sum(generation.tokens for generation in generations)
-            found = estimates(scores) + (raw_mean(scores) if marker["judged_by"] else [])
+            found = estimates(scores) + response_estimates(generations)
+            found += raw_mean(scores) if marker["judged_by"] else []
             marker["estimates"] = [asdict(estimate) for estimate in found]
             # What is stored may be more than was asked for this time; the marker says what there is.
             marker["problems"] = len({score.problem for score in scores})

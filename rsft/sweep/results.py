@@ -10,13 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rsft import layout
-from rsft.analysis.asymmetry import SAFETY, asymmetry
+from rsft.analysis.asymmetry import OVER_REFUSAL, SAFETY, asymmetry
 from rsft.analysis.references import claimed, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.adaptive import chance_of, summary
 from rsft.sweep.conclusions import answers, together, trajectories
-from rsft.sweep.effects import HARMLESS, axis_effects, dimension
+from rsft.sweep.effects import axis_effects
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.means import read_means
 from rsft.sweep.overlap import overlaps, prepared_names
@@ -60,7 +60,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
     }
-    harmless = [q.card.name for q in plan.questions if dimension(q.card) == HARMLESS]
+    harmless = [q.card.name for q in plan.questions if q.card.dimension == OVER_REFUSAL]
     facts = ReportFacts(
         answers=answered,
         trajectories=verdicts,

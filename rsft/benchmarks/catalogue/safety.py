@@ -50,7 +50,7 @@ CARDS = (
     ),
     Benchmark(
         name="over-refusal",
-        dimension="safety",
+        dimension="over-refusal",
         source=FileProblems(
             path="over_refusal.jsonl",
             sha256="13fd062a17986696ed956c1b1ba1ff20a32418a05768544d07359b50024f1af8",

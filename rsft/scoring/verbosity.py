@@ -27,7 +27,10 @@ class Loop:
 
 
 def repetition(text: str, gram: int = GRAM) -> float:
-    """Share of n-grams of words that occurred before in the text, 0 to 1; 0 where there are not two."""
+    """Share of n-grams of words that occurred before in the text, 0 to 1; 0 where there are not two.
+
+    seq-rep-n of Welleck et al. (2020, arXiv:1908.04319, section 6), of longer n-grams than their 4.
+    """
     words = _WORD.findall(text)
     count = len(words) - gram + 1
     if count < 2:
@@ -38,6 +41,7 @@ def repetition(text: str, gram: int = GRAM) -> float:
 def loop(text: str) -> Loop | None:
     """The longest tail that consists of one piece again and again; None when there is none.
 
+    The degeneration that Holtzman et al. (2020, arXiv:1904.09751, section 3) describe.
     The tail is read backwards: the prefix function (Knuth, Morris and Pratt 1977, SIAM J. Comput. 6:323)
     gives the shortest period of every beginning. The last word is left out: a cut answer may end within it.
     Blanks at the end are passed over, and a piece without a letter or digit is a rule (`----`), no loop.
