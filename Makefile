@@ -37,7 +37,7 @@ test: setup check
 # The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup
 	$(PIP) install --quiet --no-deps trl==1.16.0
-	@for script in data train trajectories effects adaptive verdicts estimators procedures evaluate orchestration; do \
+	@for script in data train trajectories effects adaptive verdicts estimators procedures stream evaluate orchestration; do \
 		echo "== bench/$$script.py"; $(BIN)/python bench/$$script.py; done
 
 # The long matrices; their tables are kept in the repository.

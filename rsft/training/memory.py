@@ -133,7 +133,7 @@ class Memory:
     activations: int | None
     """What autograd holds after a forward pass over `micro_batch_tokens`."""
     block: int
-    """Of one block, computed again in the backward pass when the logits are gone; 0 where all are kept."""
+    """Of one block, computed again in the backward pass; 0 where all are kept."""
     logits: int | None
     """Of one chunk of target positions, with what its softmax and its entropy need."""
     step: int
@@ -143,9 +143,10 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """At the peak: the end of a forward pass, a block computed again, or the optimizer's step."""
+        """At the peak: the first block of a backward pass, computed again while what the logits became is still
+        there; or the optimizer's step."""
         states = self.weights + self.gradients + self.optimizer + self.buffers
-        return states + max((self.activations or 0) + max(self.logits or 0, self.block), self.step)
+        return states + max((self.activations or 0) + (self.logits or 0) + self.block, self.step)
 
 
 def estimate(parameters: int, train: TrainSpec, shape: Shape | None) -> Memory:
