@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rsft.analysis.effects import Effect
-from rsft.analysis.trajectory import MARGIN
+from rsft.analysis.verdicts import MARGIN
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import GAIN, GREY, LOSS, MARKERS, WIDE_IN, shortened
 from rsft.report.results import DIMENSIONS
