@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from test_house_in_one_breath import page, run
@@ -13,10 +14,11 @@ from test_house_in_one_breath import page, run
 from rsft import layout
 from rsft.benchmarks.cards import CARDS
 from rsft.records import Problem
-from rsft.spec import DataSpec, GeneratedRows, Subset
+from rsft.spec import Claim, DataSpec, EvalSpec, GeneratedRows, Pick, Subset
 from rsft.storage import Storage
 from rsft.sweep import effects as module
-from rsft.sweep.effects import HARMLESS, axis_effects, dimension
+from rsft.sweep.conclusions import answers
+from rsft.sweep.effects import HARMLESS, axis_effects, dimension, harmless
 from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 
@@ -83,3 +85,27 @@ def test_subsets_are_one_family_and_words_are_no_recipe(tmp_path: Path) -> None:
 def test_what_asks_for_over_refusal_is_no_part_of_safety() -> None:
     assert dimension(CARDS["over-refusal"]) == HARMLESS
     assert dimension(CARDS["strongreject-refusal"]) == "safety"
+
+
+def test_claims_about_safety_are_not_about_over_refusal(tmp_path: Path) -> None:
+    facts: dict[str, Any] = {"trials": Pick(data="long-cot", steps=4), "expects": "lower"}
+    claims = (
+        Claim(name="less-safe", says="It refuses less harm.", dimension="safety", **facts),
+        Claim(name="answers", says="It refuses what is harmless.", benchmarks=("over-refusal",), **facts),
+    )
+    asked = EvalSpec(benchmarks=("strongreject-refusal", "over-refusal"), checkpoint_steps=(4,))
+    plan = make_plan(page(evaluation=asked, claims=claims), Storage(tmp_path / "none"))
+    assert harmless(plan) == ["over-refusal"]
+    trial = next(one for one in plan.trials if facts["trials"].matches(one))
+    # As harm is refused less often, so are harmless requests: the mean of the two would not move.
+    scores = {"strongreject-refusal": (0.9, 0.5), "over-refusal": (0.5, 0.9)}
+    rows = [
+        {"trial": trial.id, "step": step, "benchmark": name, "dimension": "safety", "metric": "accuracy"}
+        | {"value": value, "stderr": 0.02, "problems": 60, "samples": 60}
+        for name, values in scores.items()
+        for step, value in zip((0, 4), values, strict=True)
+    ]
+    safety, named = answers(plan, pa.Table.from_pylist(rows), {})
+    assert set(safety.parts) == {"strongreject-refusal"} and safety.state == "supported"
+    assert safety.effect is not None and safety.effect.value == pytest.approx(-0.4)
+    assert set(named.parts) == {"over-refusal"} and named.state == "contradicted"

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 from typing import Any, Literal
@@ -60,6 +60,7 @@ def answer_claims(
     cells: Sequence[Mapping[str, Any]],
     trajectories: Trajectories,
     level: float = LEVEL,
+    apart: Collection[str] = (),
 ) -> list[Answer]:
     """Every claim's answer, in order.
 
@@ -72,6 +73,8 @@ def answer_claims(
         cells: rows of the tidy table (rsft.analysis.table), complete or not.
         trajectories: of those curves that are there.
         level: of the intervals; 1 - level is the chance of even one wrong answer in all.
+        apart: benchmarks that a claim about a dimension leaves out, such as over-refusal, whose scores rise
+            as safety's fall; a claim that names one is about it.
     """
     by_key, by_id = dict[Key, Mapping[str, Any]](), {trial.id: trial for trial in trials}
     dimensions: dict[str, str] = {}
@@ -82,7 +85,9 @@ def answer_claims(
             by_key[_key(trial, int(row["step"]), str(row["benchmark"]), str(row["metric"]))] = row
     found = []
     for claim in claims:
-        names = claim.benchmarks or tuple(n for n, d in dimensions.items() if d == claim.dimension)
+        names = claim.benchmarks or tuple(
+            name for name, of in dimensions.items() if of == claim.dimension and name not in apart
+        )
         if claim.shape:
             found.append(_of_shapes(claim, names, trials, trajectories))
         else:
@@ -147,7 +152,7 @@ def _of_difference(
             for plus in (True, False)
         ]
         error = math.hypot(*sides)
-        effects[name] = Interval(value, value - z * error, value + z * error)
+        effects[name] = _possible(claim, Interval(value, value - z * error, value + z * error))
         variance += error**2
         problems += max(int(row["problems"]) for row in rows.values())
         answers += sum(int(row["samples"]) for row in rows.values())
@@ -157,7 +162,7 @@ def _of_difference(
     error = math.sqrt(variance) / len(effects)
     if math.isnan(error):
         return _open(claim, len(chosen) + len(others), "one problem says nothing of how problems differ")
-    effect = Interval(value, value - z * error, value + z * error)
+    effect = _possible(claim, Interval(value, value - z * error, value + z * error))
     state, p = judge(claim, value, error, level)
     return Answer(
         claim=claim,
@@ -170,6 +175,12 @@ def _of_difference(
         answers=answers,
         why=_need(claim, value, error, problems, level) if state == "undecided" else "",
     )
+
+
+def _possible(claim: Claim, effect: Interval) -> Interval:
+    """No score is beyond 0 to 1, so no two differ by more than 1, and no two gains by more than 2."""
+    most = 2.0 if claim.measure == "gain" else 1.0
+    return effect.within(-most, most) if claim.metric == "accuracy" else effect
 
 
 def judge(claim: Claim, value: float, error: float, level: float = LEVEL) -> tuple[State, float]:

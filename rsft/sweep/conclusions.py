@@ -12,6 +12,7 @@ from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
 from rsft.errors import DataError
+from rsft.sweep.effects import harmless
 from rsft.sweep.means import each
 from rsft.sweep.plan import Plan
 
@@ -50,8 +51,8 @@ def _trajectories(curves: Sequence[Curve]) -> list[Trajectory]:
 
 
 def together(curves: dict[Key, Trajectory]) -> dict[Key, Trajectory]:
-    """The same as one family: a verdict that their number alone could explain is undecided. For reading all
-    of them; a claim about some is corrected for the number of claims instead."""
+    """The same as one family: where their number alone could explain a verdict, it says less, or nothing. For
+    reading all of them; a claim about some is corrected for the number of claims instead."""
     return dict(zip(curves, controlled(list(curves.values())), strict=True))
 
 
@@ -67,4 +68,4 @@ def answers(plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory]) -> list[
         return []
     metrics = pa.array({claim.metric for claim in claims})
     rows = cells.filter(pc.is_in(cells["metric"], metrics)).to_pylist()
-    return answer_claims(claims, plan.trials, rows, curves)
+    return answer_claims(claims, plan.trials, rows, curves, apart=harmless(plan))

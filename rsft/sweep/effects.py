@@ -22,8 +22,13 @@ safety it would hide that a model refuses everything."""
 
 
 def dimension(card: Benchmark) -> str:
-    """Of effects: the card's own, but for what is asked to find over-refusal."""
+    """Of effects and claims: the card's own, but for what is asked to find over-refusal."""
     return HARMLESS if card.metric == "compliance rate" else card.dimension
+
+
+def harmless(plan: Plan) -> list[str]:
+    """Names of the sweep's benchmarks of that dimension."""
+    return [asked.card.name for asked in plan.questions if dimension(asked.card) == HARMLESS]
 
 
 def axis_effects(plan: Plan, means: Mapping[str, ProblemMeans]) -> list[Effect]:

@@ -15,7 +15,7 @@ from rsft.analysis.references import claimed, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.conclusions import answers, together, trajectories
-from rsft.sweep.effects import HARMLESS, axis_effects, dimension
+from rsft.sweep.effects import axis_effects, harmless
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.means import read_means
 from rsft.sweep.overlap import overlaps, prepared_names
@@ -58,12 +58,12 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
     }
-    harmless = [q.card.name for q in plan.questions if dimension(q.card) == HARMLESS]
+    answerable = harmless(plan)
     facts = ReportFacts(
         answers=answered,
         trajectories=together(curves),
         effects=axis_effects(plan, means),
-        asymmetry=asymmetry(_scores(table), harmless=harmless[0] if harmless else None),
+        asymmetry=asymmetry(_scores(table), harmless=answerable[0] if answerable else None),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
         published={name: value for name, value in literature.items() if value is not None},
