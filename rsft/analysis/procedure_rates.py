@@ -36,6 +36,7 @@ that were given up (countdown)."""
 _READERS = (
     *("procedures.py", "procedure_patterns.py", "procedure_lookalikes.py", "pattern_index.py"),
     *("procedure_rates.py", "arithmetic.py", "functional.py", "verbosity.py"),
+    "../scoring/repetition.py",
 )
 
 

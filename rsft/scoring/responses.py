@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from rsft.records import Estimate, Generation
 from rsft.scoring.estimators import estimate_of, quantile_estimate, ratio, wilson
+from rsft.scoring.repetition import looping_end, repeated
 
 LOOP_CHARACTERS = 200
 """A loop at the end of a response covers so many characters, with one unit four times or more."""
@@ -33,33 +34,13 @@ def thinking_tokens(
 
 
 def repetition(text: str, n: int = 4) -> float:
-    """Share of n-grams of words that stood before: 1 - distinct / all; 0 for fewer than n words.
-
-    seq-rep-n of Welleck et al. (2020, arXiv:1908.04319, section 6).
-    """
-    words = _WORD.findall(text)
-    grams = [tuple(words[at : at + n]) for at in range(len(words) - n + 1)]
-    return 1.0 - len(set(grams)) / len(grams) if grams else 0.0
+    """Share of n-grams of words that stood before, see `rsft.scoring.repetition.repeated`."""
+    return repeated(_WORD.findall(text), n)
 
 
 def loops(text: str) -> bool:
-    """Whether a text ends in a loop: one unit four times or more in a row, the last perhaps cut.
-
-    The degeneration that Holtzman et al. (2020, arXiv:1904.09751, section 3) describe. Units of white space
-    and rules (`----`) do not count. By the prefix function of Knuth, Morris and Pratt (1977, SIAM J.
-    Comput. 6:323) of the reversed end: a prefix of length i with longest border b has the period i - b.
-    """
-    tail = text.rstrip()[: -_TAIL - 1 : -1]
-    borders = [0] * len(tail)
-    for at in range(1, len(tail)):
-        border = borders[at - 1]
-        while border and tail[at] != tail[border]:
-            border = borders[border - 1]
-        borders[at] = border + (tail[at] == tail[border])
-        length, period = at + 1, at + 1 - borders[at]
-        if length >= max(LOOP_CHARACTERS, _TIMES * period) and any(map(str.isalnum, tail[:period])):
-            return True
-    return False
+    """Whether a text ends in a loop: one piece four times or more in a row, the last perhaps cut."""
+    return looping_end(text.rstrip()[: -_TAIL - 1 : -1], LOOP_CHARACTERS, _TIMES) is not None
 
 
 def response_estimates(generations: Sequence[Generation]) -> list[Estimate]:
