@@ -21,6 +21,7 @@ from trajectories import DIFFICULTY, OWN, SHAPES, STEPS, World, is_true, random_
 from rsft.analysis import adaptive
 from rsft.analysis.adaptive import Aim, Place, Track
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, trajectory
+from rsft.spec.claim import SHAPES as SHAPED
 
 Array = npt.NDArray[np.float64]
 
@@ -72,12 +73,12 @@ class Result:
 
     @property
     def decided(self) -> int:
-        return sum(verdict != "undecided" for verdict in self.verdicts)
+        return sum(verdict in SHAPED for verdict in self.verdicts)
 
     def agrees(self, other: Result) -> int:
         """Curves that both decide in the same way."""
         pairs = zip(self.verdicts, other.verdicts, strict=True)
-        return sum(one == two != "undecided" for one, two in pairs)
+        return sum(one == two and one in SHAPED for one, two in pairs)
 
 
 def page_of(random: np.random.Generator, more: int = 6) -> list[tuple[float, ...]]:
@@ -128,7 +129,7 @@ def adaptively(study: Study, share: float) -> Result:
                 track=replace(tracks[n], curve=known[n]),
             )
             for n, one in enumerate(together)
-            if one.verdict == "undecided"
+            if one.verdict not in SHAPED
         ]
         return together, aims
 

@@ -163,6 +163,15 @@ def test_a_dimension_is_all_its_benchmarks() -> None:
     assert "no benchmark" in answer(claim(benchmarks=(), dimension="safety")).why
 
 
+def test_no_effect_goes_beyond_what_is_possible() -> None:
+    table = [cell(COT, 0, "gsm8k", 0.9, 0.2), cell(COT, 80, "gsm8k", 0.1, 0.2)]
+    found = answer(claim(expects="lower"), table)
+    assert found.effect is not None and found.effect.low == -1.0 == found.parts["gsm8k"].low  # type: ignore[union-attr]
+    tokens = [row | {"metric": "response_tokens", "value": 900 * row["value"]} for row in table]
+    longer = answer(claim(expects="lower", metric="response_tokens"), tokens)
+    assert longer.effect is not None and longer.effect.value == pytest.approx(-720)
+
+
 def test_missing_cells_leave_a_claim_undecided() -> None:
     found = answer(claim(against=Pick(model="large", data="cot")))
     assert (found.state, found.effect, found.why) == ("undecided", None, "1 cells are not evaluated yet")

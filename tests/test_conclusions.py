@@ -9,7 +9,7 @@ import pandas as pd
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
-from rsft.analysis.trajectory import Curve, trajectory
+from rsft.analysis.trajectory import Curve, Trajectory, trajectory
 from rsft.report.conclusions import claim_rows
 from rsft.report.page import ReportFacts, write_report
 from rsft.report.results import COLUMNS
@@ -32,25 +32,27 @@ ANSWER = Answer(
 )
 
 
+CELL = dict.fromkeys(COLUMNS, 0) | {
+    "trial": "t",
+    "base": "b",
+    "data": "d",
+    "length": "20st",
+    "recipe": "default",
+    "benchmark": "gsm8k",
+    "dimension": "in-domain",
+    "metric": "accuracy",
+    "value": 0.5,
+}
+
+
 def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     rows = np.stack([random.permutation(1_000) < 1_000 * mean for mean in (0.5, 0.35, 0.6)])
     found = trajectory(Curve(steps=(0, 10, 20), scores=rows.astype(float)), draws=300)
-    cell = dict.fromkeys(COLUMNS, 0) | {
-        "trial": "t",
-        "base": "b",
-        "data": "d",
-        "length": "20st",
-        "recipe": "default",
-        "benchmark": "gsm8k",
-        "dimension": "in-domain",
-        "metric": "accuracy",
-        "value": 0.5,
-    }
     status = {"trials": {}, "cells": {}, "failures": []}
     facts = ReportFacts(
         sweep={},
-        cells=pd.DataFrame([cell]),
+        cells=pd.DataFrame([CELL]),
         status=status,
         answers=[ANSWER],
         trajectories={("t", "gsm8k"): found},
@@ -60,7 +62,32 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
     assert "It dips &lt;script&gt;" in page and "<script>" not in page
     assert '<span class="change down">contradicted</span>' in page
     assert "10.0 points (5.0 to 15.0)" in page and "500 problems, 1,500 answers" in page
-    assert f"<td>dip and recovery</td><td>{found.sentence}</td>" in page
+    assert f'<span class="change same">dip and recovery</span></td><td>{found.sentence}</td>' in page
+
+
+def test_decided_curves_come_first_and_undecided_ones_are_folded_but_printed(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+
+    def curve(*means: float) -> Trajectory:
+        rows = np.stack([random.permutation(100) < 100 * mean for mean in means])
+        return trajectory(Curve(steps=(0, 10), scores=rows.astype(float)), draws=300)
+
+    found = {"calm": curve(0.5, 0.5), "falls": curve(0.8, 0.3), "still": curve(0.5, 0.49)}
+    cells = pd.DataFrame([CELL | {"benchmark": name} for name in found])
+    facts = ReportFacts(
+        sweep={}, cells=cells, status={}, trajectories={("t", n): c for n, c in found.items()}
+    )
+    page = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
+    section = page[page.index('id="verdicts"') : page.index('id="scores"')]
+    shown, folded = section.split('<details class="printed">')
+    assert '<span class="change down">decline</span>' in shown and found["falls"].sentence in shown
+    assert all(found[name].sentence in folded for name in ("calm", "still")) and "2 curves" in folded
+    tally = shown[: shown.index('class="verdicts"')]
+    assert tally.index(">decline<") < tally.index(">undecided<") and "<td>2</td></tr>" in tally
+    assert "details.printed::details-content { content-visibility: visible" in page
+
+    few = ReportFacts(sweep={}, cells=cells, status={}, trajectories={("t", "falls"): found["falls"]})
+    assert '<details class="printed">' not in Path(write_report(Storage(tmp_path), few)).read_text("utf-8")
 
 
 def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:

@@ -76,6 +76,7 @@ def test_a_cell_is_marked_where_its_interval_decides() -> None:
     said = texts(drawing.svg)
     assert {"▲+20.0", "−1.0", "▼−20.0", "nano-4m", "countdown", "safety"} <= set(said)
     assert drawing.pdf.startswith(b"%PDF") and drawing.pdf_file == "gains.pdf"
+    assert b"/FontFile2" in drawing.pdf and b"/Type3" not in drawing.pdf, "publishers refuse Type 3 fonts"
 
 
 def test_a_grid_without_a_trained_step_has_no_map_and_holes_stay_empty() -> None:

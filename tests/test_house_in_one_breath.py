@@ -41,6 +41,7 @@ from rsft.tracking.tracker import SilentTracker
 METRICS = {
     *("accuracy", "accuracy_finished", "truncated", "no_answer"),
     *("response_tokens", "response_tokens_median", "response_tokens_p95"),
+    *("thinking_tokens", "thinking_tokens_median", "thinking_tokens_p95", "repetition", "looping"),
 }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import ModuleType
 
@@ -25,8 +25,8 @@ from rsft.analysis.trajectory import (
     controlled,
     curve_of,
     trajectory,
-    verdict_conditions,
 )
+from rsft.analysis.verdicts import verdict_conditions
 from rsft.errors import DataError
 from rsft.records import Outcome, Score
 
@@ -284,12 +284,74 @@ def test_control_withdraws_what_numbers_alone_explain() -> None:
     weak, strong, none = (trajectory(exact(0.5, end)) for end in (0.448, 0.2, 0.5))
     assert weak.verdict == strong.verdict == "decline" and none.verdict == "undecided"
     assert 0.005 < weak.p < 0.05
-    assert strong.p < 1e-6, "the normal tail goes on where draws end"
+    assert strong.p < 1e-6, "the tail goes on where draws end"
     after = controlled([strong, weak, *[none] * 40])
     assert [one.verdict for one in after[:2]] == ["decline", "undecided"]
     assert after[1].withdrawn == "decline" and "decline if it were the only curve" in after[1].sentence
     assert after[2].withdrawn is None, "what was undecided before"
     assert controlled([weak])[0].verdict == "decline"
+
+
+def alike(before: float, after: float, problems: int, seed: int = 0) -> Curve:
+    """The base, then a score at three steps; those right after were right before where there are fewer."""
+    order = np.random.default_rng(seed).permutation(problems)
+    rows = [order < round(problems * mean) for mean in (before, after, after, after)]
+    return Curve(steps=STEPS, scores=np.array(rows, dtype=float))
+
+
+@pytest.mark.parametrize(
+    ("curve", "verdict", "says"),
+    [
+        (alike(0.6, 0.3, 100), "decline", "falls 30.0 points below the base"),
+        (exact(0.6, 0.4, 0.32, 0.3, problems=100), "loss, shape open", "ends 30.0 points below it"),
+        (alike(0.52, 0.12, 48), "loss, shape open", "ends 39.6 points below it"),
+        (alike(0.3, 0.6, 100), "monotone gain", "never falls 3.0 points below"),
+        (exact(0.3, 0.5, 0.4, 0.6, problems=100), "gain, shape open", "ends 30.0 points above it"),
+        (exact(0.6, 0.2, 0.5, 0.57, problems=100), "dip, end open", "falls"),
+        (exact(0.3, 0.7, 0.4, 0.33, problems=100), "rise, end open", "may fall"),
+    ],
+)
+def test_a_clear_change_is_decided_among_56_curves_though_its_shape_may_not_be(
+    curve: Curve, verdict: str, says: str
+) -> None:
+    calm = [trajectory(exact(0.5, 0.49, 0.5, 0.48, problems=100), seed=seed) for seed in range(55)]
+    clear, *others = controlled([trajectory(curve), *calm])
+    assert clear.verdict == verdict and clear.p < 0.05 / 56 and says in clear.sentence
+    assert ("; shape open, " in clear.sentence) == ("shape open" in verdict)
+    assert "undecided" not in clear.sentence
+    assert {one.verdict for one in others} == {"undecided"}
+
+
+def test_a_shape_hands_its_share_on_to_curves_without_one() -> None:
+    shaped = trajectory(exact(0.5, 0.2))
+    open_one = replace(trajectory(exact(0.5, 0.5)), opens=(("loss, shape open", 0.03),))
+    assert [one.verdict for one in controlled([open_one, shaped])] == ["loss, shape open", "decline"]
+    assert [one.verdict for one in controlled([open_one, open_one])] == ["undecided"] * 2
+
+
+@pytest.mark.parametrize(("problems", "changed"), [(48, 10), (48, 24), (100, 20), (100, 50), (200, 20)])
+def test_p_values_of_clear_changes_are_near_the_exact_ones(problems: int, changed: int) -> None:
+    # Of changes in one direction: the sign test, 2 x 0.5^changed; a count of 2,000 draws ends at 0.001.
+    boot = Bootstrap(alike(changed / problems, 0.0, problems).scores[:2])
+    assert 0.1 < boot.p_some_above(np.array([[1.0, -1.0]])) / (2 * 0.5**changed) < 10
+
+
+def test_p_values_fall_without_steps_as_changes_grow() -> None:
+    boot = Bootstrap(exact(0.5, 0.4, problems=200).scores)
+    weights = np.array([[1.0, -1.0]])
+    found = np.array([boot.p_some_above(weights, limit) for limit in np.linspace(0.1, -0.4, 101)])
+    assert found[0] > 0.9 and found[-1] < 1e-12 and (np.diff(found) <= 0).all()
+    assert np.diff(np.log(found)).min() > -1.5
+
+
+def test_no_bound_goes_beyond_what_is_possible() -> None:
+    few = trajectory(exact(0.52, 0.2, 0.0, 0.0, problems=12))
+    (base,) = Bootstrap(exact(0.52, 0.2, problems=12).scores).intervals(np.array([[1.0, 0.0]]))
+    assert 0.52 < few.dip.high <= base.high < 0.9 and few.dip.high == -few.final.low
+    assert few.best.high <= 1 - base.low and few.area.low >= -base.high and few.fall.high <= 1
+    top = trajectory(exact(1.0, 1.0, 1.0, problems=4))
+    for one in (*few.gains, *top.gains, top.dip, top.best, top.recovered):
+        assert -1 <= one.low <= one.value <= one.high <= 1
 
 
 def test_holm_by_hand() -> None:

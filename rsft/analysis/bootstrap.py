@@ -23,10 +23,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import stdtr
 
 from rsft.errors import DataError
 
@@ -37,6 +37,10 @@ LEVEL = 0.95
 DRAWS = 2_000
 SAME = 1e-9
 """Means this close differ by rounding only."""
+TAIL_DRAWS = 5
+"""At least, from which a tail goes on."""
+SMALLEST = 1e-300
+"""p-value."""
 _HALVINGS = 50
 _BLOCK = 4_000_000
 """Counts of problems held at once while drawing: 32 MB."""
@@ -53,6 +57,10 @@ class Interval:
     @property
     def negative(self) -> Interval:
         return Interval(-self.value, -self.high, -self.low)
+
+    def within(self, least: float, most: float) -> Interval:
+        """With all three numbers in a range."""
+        return Interval(*(min(max(each, least), most) for each in (self.value, self.low, self.high)))
 
     def points(self, where: str = "") -> str:
         """`15.4 points above the base (12.0 to 18.7)`: hundredths of the unit."""
@@ -146,7 +154,7 @@ class Bootstrap:
         stderr = np.maximum(stderr, SAME)
         noise = -errors / stderr[:, None]
         near = self._near(values, stderr, noise)
-        return self._p(noise[near].max(0), float(((values - limit) / stderr).max()), int(near.sum()))
+        return self._p(noise[near].max(0), float(((values - limit) / stderr).max()))
 
     def p_all_below(self, weights: Array, limit: float) -> float:
         """Two-sided p-value of "some contrast (m, rows) truly reaches `limit`"; in (0, 1].
@@ -157,7 +165,7 @@ class Bootstrap:
         values, stderr, errors = self.contrast(weights)
         stderr = np.maximum(stderr, SAME)
         found = zip(errors / stderr[:, None], (limit - values) / stderr, strict=True)
-        return max(self._p(noise, float(distance), 1) for noise, distance in found)
+        return max(self._p(noise, float(distance)) for noise, distance in found)
 
     def _near(self, values: Array, stderr: Array, noise: Array) -> npt.NDArray[np.bool_]:
         """Contrasts that may be the largest; the others are left out (l.c., section 3)."""
@@ -165,19 +173,23 @@ class Bootstrap:
         near: npt.NDArray[np.bool_] = values >= (values - sure * stderr).max() - 2 * sure * stderr
         return near
 
-    @staticmethod
-    def _p(noise: Array, distance: float, contrasts: int) -> float:
+    def _p(self, noise: Array, distance: float) -> float:
         """Twice the share of draws beyond a distance in standard errors, the data counted as one, so never 0
         (Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:39).
 
-        Where no draw reaches, the normal tail goes on, once for each contrast: thousands of comparisons
-        need smaller p-values than any number of draws has.
+        Beyond the outermost hundredth, counts of draws are coarse and end at one in all draws, too large
+        for dozens of comparisons. There Student's t for so many problems goes on from where the draws are
+        (the idea of Knijnenburg et al. 2009, Bioinformatics 25:i161, with another tail). Where problems
+        changed one way only it comes near the exact sign test, as the normal tail does not.
         """
+        draws, tail = len(noise), max(TAIL_DRAWS, len(noise) // 100)
         beyond = int((noise >= distance).sum())
-        share = (1 + beyond) / (1 + len(noise))
-        if not beyond:
-            share = min(share, contrasts * NormalDist().cdf(-distance) + 1e-300)
-        return min(1.0, 2 * share)
+        share = (1 + beyond) / (1 + draws)
+        if beyond < tail < draws:
+            start = float(np.partition(noise, draws - tail)[draws - tail])
+            share = (1 + tail) / (1 + draws)
+            share *= float(stdtr(self.n - 1, -distance) / stdtr(self.n - 1, -start))
+        return max(SMALLEST, min(1.0, 2 * share))
 
 
 def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array:

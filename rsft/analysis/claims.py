@@ -162,7 +162,7 @@ def _of_difference(
             for plus in (True, False)
         ]
         error = math.hypot(*sides)
-        effects[name] = Interval(value, value - z * error, value + z * error)
+        effects[name] = _possible(claim, Interval(value, value - z * error, value + z * error))
         variance += error**2
         problems += max(int(row["problems"]) for row in rows.values())
         answers += sum(int(row["samples"]) for row in rows.values())
@@ -172,7 +172,7 @@ def _of_difference(
     error = math.sqrt(variance) / len(effects)
     if math.isnan(error):
         return _open(claim, len(chosen) + len(others), "one problem says nothing of how problems differ")
-    effect = Interval(value, value - z * error, value + z * error)
+    effect = _possible(claim, Interval(value, value - z * error, value + z * error))
     state, p = judge(claim, value, error, level)
     return Answer(
         claim=claim,
@@ -185,6 +185,12 @@ def _of_difference(
         answers=answers,
         why=_need(claim, value, error, problems, level) if state == "undecided" else "",
     )
+
+
+def _possible(claim: Claim, effect: Interval) -> Interval:
+    """No score is beyond 0 to 1, so no two differ by more than 1, and no two gains by more than 2."""
+    most = 2.0 if claim.measure == "gain" else 1.0
+    return effect.within(-most, most) if claim.metric == "accuracy" else effect
 
 
 def judge(claim: Claim, value: float, error: float, level: float = LEVEL) -> tuple[State, float]:

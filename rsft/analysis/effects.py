@@ -23,7 +23,7 @@ import numpy.typing as npt
 from rsft.analysis.bootstrap import LEVEL, SAME, Array, Interval, holm, paired_errors
 from rsft.analysis.contrasts import Arm, Contrast, Setting, Steps, contrasts
 from rsft.analysis.crossed import Between, Direction, Error
-from rsft.analysis.trajectory import MARGIN
+from rsft.analysis.verdicts import MARGIN
 
 DRAWS = 4_000
 _TOGETHER = 500

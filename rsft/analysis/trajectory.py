@@ -1,6 +1,6 @@
 """How a score moves over training: dip, recovery, gain, convergence; each number with its interval.
 
-A verdict is a list of conditions (`verdict_conditions`), and is given only when intervals support all of
+A verdict is a list of conditions (rsft.analysis.verdicts), and is given only when intervals support all of
 them; see rsft.analysis.bootstrap for the intervals.
 """
 
@@ -10,27 +10,16 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 
 from rsft.analysis.bootstrap import DRAWS, LEVEL, SAME, Array, Bootstrap, Interval, holm
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.power import Condition, Need, Power
+from rsft.analysis.verdicts import MARGIN, Verdict, open_conditions, verdict_conditions
 from rsft.errors import DataError
+from rsft.spec.claim import SHAPES
 
-Verdict = Literal[
-    "no change",
-    "decline",
-    "dip, not recovered",
-    "dip and recovery",
-    "monotone gain",
-    "gain, then loss",
-    "undecided",
-]
-
-MARGIN = 0.03
-"""The smallest change of a score, in [0, 1], that matters: a return to within it is a return."""
 TOKEN_MARGIN = 0.1
 """The smallest change of the response length that matters, as a share of it."""
 
@@ -79,7 +68,10 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
-    """What a curve shows. Scores and their differences are in units of the score, not points."""
+    """What a curve shows. Scores and their differences are in units of the score, not points.
+
+    No interval goes beyond what is possible: from the base's own interval down to 0, or up to 1.
+    """
 
     margin: float
     problems: int
@@ -106,6 +98,9 @@ class Trajectory:
     verdict: Verdict
     p: float
     """Two-sided p-value of the verdict: that one of its conditions is not so; 1 when undecided."""
+    opens: tuple[tuple[Verdict, float], ...]
+    """Verdicts that leave the shape open, what says most first, each with its p-value (`open_conditions`);
+    for `controlled`."""
     need: Need | None
     """What would decide an undecided verdict; None where it is decided, or where nothing would."""
     score_drift: Interval
@@ -117,7 +112,7 @@ class Trajectory:
     overfitting: bool
     """Lengths fell from the peak of a trained step and rise again to the end, while the score falls."""
     withdrawn: Verdict | None = None
-    """The verdict that this curve alone would have, where its family is too large for it (`controlled`)."""
+    """The shape that this curve alone would have, where its family is too large for it (`controlled`)."""
 
     @property
     def sentence(self) -> str:
@@ -139,11 +134,11 @@ class Trajectory:
             found += f", rises {self.best.points(' above it')} and falls back {self.fall.points()}"
         end = self.final if self.final.value >= 0 else self.final.negative
         found += f", ends {end.points(' above it' if self.final.value >= 0 else ' below it')}"
-        if self.verdict == "undecided":
+        if self.verdict not in SHAPES:
             why = "no number of answers would tell" if self.need is None else self.need.words
             if self.withdrawn is not None:
                 why = f"{self.withdrawn} if it were the only curve, not after correction for all of them"
-            found += f"; undecided, {why}"
+            found += f"; {self.verdict.split(', ')[-1]}, {why}"
         if self.overfitting:
             found += "; answers grow longer again while the score falls (overfitting)"
         return found if self.converged else f"{found}; not converged: do not conclude"
@@ -173,46 +168,6 @@ def curve_of(cells: Mapping[int, ProblemMeans]) -> Curve:
     )
 
 
-def verdict_conditions(count: int, margin: float = MARGIN) -> dict[Verdict, tuple[Condition, ...]]:
-    """What each verdict states about the scores of `count` steps, the base first; the first that is
-    supported is given.
-
-    - no change: every later score is within the margin of the base;
-    - dip, not recovered: the end is below the base, and the lowest score below the end;
-    - decline: the end is below the base, and no earlier score lies two margins below the end;
-    - dip and recovery: the lowest score is below base and end, and the end less than the margin below the
-      base, or above it;
-    - monotone gain: the end is above the base, no score the margin below it, and no fall between any two
-      steps is as large as two margins;
-    - gain, then loss: the highest score is above the base, and above the end; no score is the margin below
-      the base.
-
-    Where the largest of many differences is to lie below a limit, that is two margins: noise alone puts the
-    largest of dozens of differences a good way up.
-    """
-    score = np.eye(count)
-    gains, final = score[1:] - score[0], score[-1:] - score[0]
-    recovered = score[-1] - score[1:-1]
-    earlier, later = np.triu_indices(count, 1)
-    falls = score[earlier] - score[later]
-
-    def some_above(weights: Array) -> Condition:
-        return Condition(weights=weights, some_above=True)
-
-    def all_below(weights: Array, limit: float) -> Condition:
-        return Condition(weights=weights, limit=limit, some_above=False)
-
-    no_dip, back = all_below(-gains, margin), all_below(-final, margin)
-    return {
-        "no change": (no_dip, all_below(gains, margin)),
-        "dip, not recovered": (all_below(final, 0.0), some_above(recovered)),
-        "decline": (all_below(final, 0.0), all_below(recovered, 2 * margin)),
-        "dip and recovery": (some_above(-gains), some_above(recovered), back),
-        "monotone gain": (some_above(final), no_dip, all_below(falls, 2 * margin)),
-        "gain, then loss": (some_above(gains), no_dip, some_above(-recovered)),
-    }
-
-
 def trajectory(
     curve: Curve, *, seed: int = 0, draws: int = DRAWS, level: float = LEVEL, margin: float = MARGIN
 ) -> Trajectory:
@@ -224,7 +179,9 @@ def trajectory(
     boot = Bootstrap(curve.scores, tokens, seed=seed, draws=draws)
     every = np.eye(len(boot.rows))
     score, length = every[:count], every[count:]
-    gains = tuple(map(_possible, boot.intervals(score[1:] - score[0], level)))
+    (base,) = boot.intervals(score[:1], level)
+    least, most = -min(1.0, base.high), 1.0 - max(0.0, base.low)
+    gains = tuple(gain.within(least, most) for gain in boot.intervals(score[1:] - score[0], level))
     earlier, later = np.triu_indices(count, 1)
     dip_step, recovery_step = _turns(boot, curve.steps, level)
     line = log[end] - log[end].mean()
@@ -234,21 +191,23 @@ def trajectory(
     area, *drifts = boot.intervals(np.stack(singles), level)
     moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
     verdict, p, needed = _decide(boot, curve, level, margin)
+    opens = open_conditions(count)
     return Trajectory(
         margin=margin,
         problems=boot.n,
         samples=curve.samples,
         gains=gains,
-        dip=_possible(boot.largest(score[0] - score[1:], level=level)),
+        dip=boot.largest(score[0] - score[1:], level=level).within(-most, -least),
         dip_step=dip_step,
         recovery_step=recovery_step,
-        recovered=_possible(boot.largest(score[-1] - score[1:-1], least=0.0, level=level)),
+        recovered=boot.largest(score[-1] - score[1:-1], least=0.0, level=level).within(0.0, 1.0),
         final=gains[-1],
-        best=_possible(boot.largest(score[1:] - score[0], level=level)),
-        area=_possible(area),
-        fall=_possible(boot.largest(score[earlier] - score[later], level=level)),
+        best=boot.largest(score[1:] - score[0], level=level).within(least, most),
+        area=area.within(least, most),
+        fall=boot.largest(score[earlier] - score[later], level=level).within(-1.0, 1.0),
         verdict=verdict,
         p=p,
+        opens=tuple((name, min(1.0, 2 * _wide(c, boot).p(boot))) for name, c in opens.items()),
         need=needed,
         score_drift=drifts[0],
         token_drift=drifts[1] if len(drifts) > 1 else None,
@@ -257,41 +216,46 @@ def trajectory(
     )
 
 
-def _possible(change: Interval) -> Interval:
-    """Of shares: none changes by more than 1, which the interval of few problems does not know."""
-    return Interval(change.value, max(-1.0, change.low), min(1.0, change.high))
-
-
 def controlled(found: Sequence[Trajectory], level: float = LEVEL) -> list[Trajectory]:
-    """The same trajectories with verdicts withdrawn that their number alone could explain (Holm's
-    correction over the family, see `rsft.analysis.bootstrap.holm`): then the chance of even one wrong
-    verdict in the family is 1 - level at most."""
+    """The same trajectories with verdicts that stand correction for their number: the chance of even one
+    wrong one in the family is 1 - level at most.
+
+    Shapes are corrected by Holm's method (see `rsft.analysis.bootstrap.holm`). What is withdrawn or was
+    undecided may still be sure of less, such as a loss whose shape is open: a shape that stands hands its
+    share of 1 - level on to the other curves, so these have theirs at the number of curves without one
+    (Bretz et al. 2009, Stat. Med. 28:586).
+    """
     adjusted = holm([one.p for one in found])
-    return [
-        replace(one, verdict="undecided", withdrawn=one.verdict)
-        if p > 1 - level and one.verdict != "undecided"
-        else one
-        for one, p in zip(found, adjusted, strict=True)
-    ]
+    shaped = [p <= 1 - level and one.verdict != "undecided" for one, p in zip(found, adjusted, strict=True)]
+    limit = (1 - level) / max(1, shaped.count(False))
+    return [one if stands else _less(one, limit) for one, stands in zip(found, shaped, strict=True)]
+
+
+def _less(one: Trajectory, limit: float) -> Trajectory:
+    """Without its shape: the first open verdict with a p-value up to the limit, or undecided."""
+    verdict, p = next((each for each in one.opens if each[1] <= limit), ("undecided", 1.0))
+    withdrawn = None if one.verdict == "undecided" else one.verdict
+    return replace(one, verdict=verdict, p=p, withdrawn=withdrawn)
 
 
 def _decide(boot: Bootstrap, curve: Curve, level: float, margin: float) -> tuple[Verdict, float, Need | None]:
     """The verdict with its p-value, or what would decide the likeliest."""
     rows, count = len(boot.rows), len(curve.steps)
     every = verdict_conditions(count, margin)
-
-    def padded(condition: Condition) -> Condition:
-        wide = np.zeros((len(condition.weights), rows))
-        wide[:, :count] = condition.weights
-        return replace(condition, weights=wide)
-
-    candidates = {verdict: tuple(map(padded, conditions)) for verdict, conditions in every.items()}
+    candidates = {verdict: tuple(_wide(one, boot) for one in each) for verdict, each in every.items()}
     for verdict, conditions in candidates.items():
         if all(condition.supported(boot, level) for condition in conditions):
             return verdict, max(condition.p(boot) for condition in conditions), None
     luck = None if curve.luck is None else np.concatenate([curve.luck, np.zeros(rows - count)])
     needs = [Power(boot, each, luck, curve.samples, level=level).need() for each in candidates.values()]
     return "undecided", 1.0, min((n for n in needs if n), key=lambda n: n.answers, default=None)
+
+
+def _wide(condition: Condition, boot: Bootstrap) -> Condition:
+    """A condition on scores as one on all rows, response lengths too."""
+    wide = np.zeros((len(condition.weights), len(boot.rows)))
+    wide[:, : boot.count] = condition.weights
+    return replace(condition, weights=wide)
 
 
 def _turns(boot: Bootstrap, steps: Sequence[int], level: float) -> tuple[Interval, Interval | None]:

@@ -16,6 +16,16 @@ MARKS = {"supported": "up", "contradicted": "down", "undecided": "same"}
 """State of a claim -> colour class of the page."""
 
 
+VERDICT_MARKS = {
+    "monotone gain": "up",
+    "gain, shape open": "up",
+    "decline": "down",
+    "dip, not recovered": "down",
+    "loss, shape open": "down",
+}
+"""By where the curve ends."""
+
+
 def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
     """Per claim: name, says, state, mark, effect with its interval, n, why."""
     return [
@@ -35,10 +45,17 @@ def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
 def verdict_rows(
     results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
 ) -> list[dict[str, Any]]:
-    """Per trial and benchmark that has a trajectory, in the order of the grid: axes, benchmark, verdict and
-    the sentence that goes with it."""
+    """Per trial and benchmark that has a trajectory, in the order of the grid: axes, benchmark, verdict, its
+    mark, whether it is decided, and the sentence that goes with it."""
     return [
-        {"axes": axes, "benchmark": column.benchmark, "verdict": found.verdict, "sentence": found.sentence}
+        {
+            "axes": axes,
+            "benchmark": column.benchmark,
+            "verdict": found.verdict,
+            "mark": VERDICT_MARKS.get(found.verdict, "same"),
+            "decided": found.verdict != "undecided",
+            "sentence": found.sentence,
+        }
         for axes in results.trials
         for column in results.columns
         if (found := trajectories.get((axes.trial, column.benchmark))) is not None
@@ -76,14 +93,15 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
 def verdict_tally(
     results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
 ) -> list[dict[str, Any]]:
-    """Per verdict that occurs, the most frequent first: its name and counts by benchmark, in their order."""
+    """Per verdict that occurs, the most frequent first but `undecided` last: name, and counts by benchmark
+    in their order."""
     counts: dict[str, Counter[str]] = {column.benchmark: Counter() for column in results.columns}
     for (_, benchmark), found in trajectories.items():
         counts.setdefault(benchmark, Counter())[found.verdict] += 1
     total: Counter[str] = sum(counts.values(), Counter())
     return [
         {"verdict": verdict, "counts": [counts[column.benchmark][verdict] for column in results.columns]}
-        for verdict, _ in total.most_common()
+        for verdict, _ in sorted(total.most_common(), key=lambda found: found[0] == "undecided")
     ]
 
 

@@ -10,14 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from rsft.analysis.effects import Effect
-from rsft.analysis.trajectory import MARGIN
+from rsft.analysis.verdicts import MARGIN
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import GAIN, GREY, LOSS, MARKERS, WIDE_IN, shortened
 from rsft.report.results import DIMENSIONS
 
 SHOWN = 36
 """Rows of a figure; the table has the rest."""
-LABEL_LONG = 42
+LABEL_LONG = 44
+GAP_IN = 0.3
+"""Between panels: room for a number at the end of either axis."""
 COLOURS = {"higher": GAIN, "lower": LOSS, "same": GREY, "undecided": GREY}
 Row = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
 """Axes and levels of an effect."""
@@ -76,9 +78,9 @@ def _forest(found: Sequence[Effect], file: str, title: str, said: str) -> Drawin
         for j, dimension in enumerate(dimensions):
             panel = figure.add_axes(
                 (
-                    (left + j * across + 0.08) / WIDE_IN,
+                    (left + j * across + GAP_IN / 2) / WIDE_IN,
                     0.48 / tall,
-                    (across - 0.16) / WIDE_IN,
+                    (across - GAP_IN) / WIDE_IN,
                     sum(row_in) / tall,
                 )
             )

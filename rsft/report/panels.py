@@ -165,6 +165,8 @@ def share_y(
     low = scale * min(value - error for _, value, error in points)
     high = scale * max(value + error for _, value, error in points)
     room = max(0.06 * (high - low), (5 - (high - low)) / 2)
-    bottom = floor if floor is not None else max(low - room, -0.01 * scale)
+    # Nothing is below 0, so no tick is; the little room is for marks that lie on it.
+    bottom = floor if floor is not None else max(low - room, -min(0.01 * scale, 0.02 * max(5, high - low)))
+    top = max(high + room, bottom + 5)
     for panel in panels:
-        panel.set_ylim(bottom, min(high + room, ceiling + 0.01 * scale))
+        panel.set_ylim(bottom, min(top, ceiling + 0.01 * scale))

@@ -76,7 +76,7 @@ class Claim(Spec):
     """Of the sweep's own; or a `dimension` instead."""
 
     dimension: Dimension | None = None
-    """All benchmarks of the sweep whose cards say so."""
+    """All benchmarks of the sweep whose cards say so, but for over-refusal, where refusing is bad."""
 
     metric: str = "accuracy"
     """Of the tidy table, such as `response_tokens`."""

@@ -21,7 +21,7 @@ from rsft.analysis.bootstrap import LEVEL, Interval
 from rsft.analysis.claims import Answer, times_needed
 from rsft.analysis.table import cells_table
 from rsft.analysis.trajectory import Trajectory
-from rsft.spec.claim import Claim
+from rsft.spec.claim import SHAPES, Claim
 from rsft.sweep.budget import (
     Samples,
     answers_in,
@@ -153,7 +153,7 @@ def look(plan: Plan, chance: float) -> Look:
             for key in unsure or keys:
                 curve_aim(key, 0, len(claims))
     for key in tracks:
-        if key in verdicts and verdicts[key].verdict == "undecided":
+        if key in verdicts and verdicts[key].verdict not in SHAPES:
             curve_aim(key, 1, len(verdicts))
     return Look(claims=claims, verdicts=verdicts, aims=tuple(aims.values()))
 
@@ -203,7 +203,7 @@ def summary(
         for (trial, name), track in tracks_of(plan).items()
         if (steps := [s for s, c in zip(track.steps, track.cells, strict=True) if not places[c].samples])
     }
-    decided = [key for key, found in verdicts.items() if found.verdict != "undecided"]
+    decided = [key for key, found in verdicts.items() if found.verdict in SHAPES]
     return {
         "answers": asked,
         "budget": record["stages"][-1]["budget"],

@@ -63,9 +63,9 @@ def _trajectories(curves: Sequence[Curve]) -> list[Trajectory]:
 
 
 def together(curves: dict[Key, Trajectory], chance: float = CHANCE) -> dict[Key, Trajectory]:
-    """The same as one family: a verdict that their number alone could explain is undecided. For reading all
-    of them; a claim about some is corrected for the number of claims instead. `chance` is that of even one
-    wrong verdict."""
+    """The same as one family: where their number alone could explain a verdict, it says less, or nothing. For
+    reading all of them; a claim about some is corrected for the number of claims instead. `chance` is that of
+    even one wrong verdict."""
     return dict(zip(curves, controlled(list(curves.values()), 1 - chance), strict=True))
 
 

@@ -64,6 +64,8 @@ def _again(
     if before is not None and storage.exists(layout.scores(folder)):
         old = _verdicts(plan, folder)
         time = re.sub(r"[^0-9A-Za-z]+", "-", before["graded_at"])
+        while storage.exists(layout.earlier(folder, time, "json")):
+            time += "-again"  # graded twice within a second
         # Kept before anything is overwritten, and removed if nothing has changed.
         storage.write_bytes(
             layout.earlier(folder, time, "parquet"), storage.read_bytes(layout.scores(folder))

@@ -143,8 +143,8 @@ class Memory:
 
     @property
     def total(self) -> int:
-        """At the peak: the first block of a backward pass, computed again while what the logits became is still
-        there; or the optimizer's step."""
+        """At the peak: the first block of a backward pass, computed again while what became of the logits is
+        still there; or the optimizer's step."""
         states = self.weights + self.gradients + self.optimizer + self.buffers
         return states + max((self.activations or 0) + (self.logits or 0) + self.block, self.step)
 
