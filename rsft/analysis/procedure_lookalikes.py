@@ -18,7 +18,7 @@ LOOKALIKES: dict[str, tuple[str, ...]] = {
     ),
     "subgoals": (
         r"\bback(?:wards?)? step by step\b",
-        r"^instead\b.*\bagain\b",
+        r"^instead\b.{0,80}\bagain\b",
     ),
     "backward-chaining": (
         r"\b(?:walk\w*|spell\w*|runs?|ran|steps?|skat\w+|rides?|rode) (?:\w+ ){0,3}?backwards?\b",

@@ -203,10 +203,8 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"\bbreak(?:ing)? (?:this|it|that|the \w+|things|everything)(?: \w+)? (?:down|into|up)\b",
         r"\b(?:let's|let me|we can|i can|we|i'll|we'll|us|i) (?:\w+ )?(?:split|divide|separate|decompose|"
         r"partition) (?:this|it|that|the problem|the \w+|things|everything) (?:\w+ )?(?:into|up)\b",
-        r"\b(?:the|my|our) (?:first|second|third|next|following|remaining) (?:step|thing|task|part|subgoal|"
-        r"goal|job) (?:is|will be|would be|to|here|for)\b",
-        r"\b(?:the|my|our) (?:last|final) (?:step|thing|task|part|subgoal|goal|job) (?:(?:is|will be|would "
-        r"be) to|to|here|for)\b",
+        r"\b(?:the|my|our) (?!(?:last|final) \w+ is (?!to\b))(?:first|second|third|next|last|final|following|"
+        r"remaining) (?:step|thing|task|part|subgoal|goal|job) (?:is|will be|would be|to|here|for)\b",
         r"\b(?:next|first|second|final|last) step:",
         rf"{_OPENING}(?:first|firstly|second|secondly|third|thirdly|next|then|now|finally|lastly|after "
         rf"that|afterwards|to start|to begin)(?: of all)?,? (?:(?:{_WE}|you|{_NEED}) ){{1,5}}?{_FIND}\b",
