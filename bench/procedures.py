@@ -6,7 +6,10 @@ Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alik
 is older than the patterns; `later` and `third` came after their first and second version. A hash of the line
 cuts the first two in halves; patterns were changed on the `tune` halves and on all of the third. The `last`
 batch was written when the patterns were done, and none was changed for it: it is the measurement, the others
-flatter. `--show` prints the misjudged lines of `tune`.
+flatter. Later, four sentences of the first two batches that were taken for subgoals changed the patterns of
+these, for which those halves are held out no longer. The `subgoals` batch (20 of them, 20 look-alikes) was
+labelled before that change, by someone who had read the patterns, and has changed none. `--show` prints the
+misjudged lines of `tune`.
 """
 
 from __future__ import annotations
@@ -24,14 +27,14 @@ from rsft.scoring.agreement import wilson
 
 LINES = Path(__file__).resolve().parent.parent / "tests" / "procedure_lines.tsv"
 
-PARTS = ("tune", "held-out, first", "held-out, later", "last")
+PARTS = ("tune", "held-out, first", "held-out, later", "last", "subgoals")
 
 Line = tuple[str, frozenset[str]]
 
 
 def part_of(batch: str, line: str) -> str:
     """One of PARTS, by batch and a hash of the line."""
-    if batch in ("third", "last"):
+    if batch in ("third", "last", "subgoals"):
         return "tune" if batch == "third" else batch
     held_out = hashlib.sha256(line.encode()).digest()[0] % 2
     return f"held-out, {batch}" if held_out else "tune"
@@ -62,6 +65,8 @@ def main() -> None:
         lines = labelled(part)
         found = [found_in(line) for line, _ in lines]
         for name, one in agreement(found, [labels for _, labels in lines]).items():
+            if part == "subgoals" and name != part:
+                continue
             hits, tries = one.true_positive, one.true_positive + one.false_positive
             truth = one.true_positive + one.false_negative
             shares = [

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -247,20 +247,32 @@ class Storage:
             name = file.relative_to(local).as_posix()
             self.write_bytes(f"{relative}/{name}", file.read_bytes())
 
-    def local_folder(self, relative: str, cache: str | Path) -> str:
-        """A local path with the folder's files: itself, or a copy below `cache` for a bucket."""
+    def local_folder(self, relative: str, cache: str | Path, without: Collection[str] = ()) -> str:
+        """A local path with the folder's files: itself, or a copy below `cache` for a bucket.
+
+        Args:
+            relative: of the folder.
+            cache: where copies lie.
+            without: names in the folder that are not copied.
+        """
         if self.is_local:
             return self._at(relative)
         target = Path(cache) / relative
         if not target.exists():  # once per machine; who comes second throws its copy away
             part = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.part")
             part.mkdir(parents=True)
-            pyarrow.fs.copy_files(
-                self._at(relative),
-                str(part),
-                source_filesystem=self._fs,
-                destination_filesystem=pyarrow.fs.LocalFileSystem(),
-            )
+            selector = pyarrow.fs.FileSelector(self._at(relative), allow_not_found=True)
+            for info in self._fs.get_file_info(selector):
+                if info.base_name in without:
+                    continue
+                if info.type == pyarrow.fs.FileType.Directory:
+                    (part / info.base_name).mkdir()
+                pyarrow.fs.copy_files(
+                    info.path,
+                    str(part / info.base_name),
+                    source_filesystem=self._fs,
+                    destination_filesystem=pyarrow.fs.LocalFileSystem(),
+                )
             try:
                 os.replace(part, target)
             except OSError:

@@ -108,6 +108,10 @@ def test_the_tracker_is_told_all_that_a_bucket_holds(bucket: Storage) -> None:
     assert ends == pytest.approx([4 / 6] * 2)
     assert set(tracker.ends.values()) == {"done"} and tracker.ends.keys() == tracker.rows.keys()
     assert tracker.files["index.html"] == b"<p>page</p>" and tracker.files["figures/gains.pdf"] == b"%PDF"
+    assert bucket.exists(f"{layout.REPORT}/samples.html") and tracker.files.keys() == {
+        "index.html",
+        "figures/gains.pdf",
+    }, "samples may be as large as the answers, and no tracker keeps them"
     (folder,) = tracker.folders
     assert not folder.exists(), "the copy lasts as long as the call"
 

@@ -71,6 +71,11 @@ def test_patterns_are_precise_on_lines_that_came_after_them() -> None:
     assert all(one.precision >= 0.9 and one.recall >= 0.6 for one in found.values())
 
 
+def test_subgoals_are_precise_on_look_alikes_of_their_own_though_half_are_missed() -> None:
+    one = measured("subgoals")["subgoals"]
+    assert one.precision >= 0.9 and one.recall >= 0.4
+
+
 def test_the_lines_are_many_and_of_every_kind() -> None:
     lines = [row for part in bench.PARTS for row in bench.labelled(part)]
     assert len({line for line, _ in lines}) == len(lines) >= 700

@@ -345,12 +345,15 @@ def test_p_values_fall_without_steps_as_changes_grow() -> None:
 
 
 def test_no_bound_goes_beyond_what_is_possible() -> None:
-    few = trajectory(exact(0.52, 0.2, 0.0, 0.0, problems=12))
-    (base,) = Bootstrap(exact(0.52, 0.2, problems=12).scores).intervals(np.array([[1.0, 0.0]]))
-    assert 0.52 < few.dip.high <= base.high < 0.9 and few.dip.high == -few.final.low
-    assert few.best.high <= 1 - base.low and few.area.low >= -base.high and few.fall.high <= 1
-    top = trajectory(exact(1.0, 1.0, 1.0, problems=4))
-    for one in (*few.gains, *top.gains, top.dip, top.best, top.recovered):
+    few = trajectory(exact(0.5, 0.25, 0.0, 0.0, problems=8))
+    # Of 8 problems 4 are right at the base: Wilson's interval of that share, by hand.
+    low, high = 0.2152, 0.7848
+    assert few.dip.high == -few.final.low == -few.gains[0].low == pytest.approx(high, abs=1e-4)
+    assert few.dip.value <= 0.5 and few.area.low >= -high - 1e-4 and few.best.high <= 1 - low + 1e-4
+    assert "may fall up to 78.5 points" in trajectory(exact(0.5, 0.4, 0.5, 0.4, problems=8)).sentence
+    top, bottom = (trajectory(exact(mean, mean, mean, problems=8)) for mean in (1.0, 0.0))
+    assert top.best.high == pytest.approx(0.3244, abs=1e-4) == bottom.dip.high
+    for one in (*few.gains, *top.gains, top.recovered, bottom.recovered, few.fall):
         assert -1 <= one.low <= one.value <= one.high <= 1
 
 

@@ -16,7 +16,10 @@ LOOKALIKES: dict[str, tuple[str, ...]] = {
         r"three|fee|counter|time)\b",
         r"\bcheck for \$",
     ),
-    "subgoals": (),
+    "subgoals": (
+        r"\bback(?:wards?)? step by step\b",
+        r"^instead\b.{0,80}\bagain\b",
+    ),
     "backward-chaining": (
         r"\b(?:walk\w*|spell\w*|runs?|ran|steps?|skat\w+|rides?|rode) (?:\w+ ){0,3}?backwards?\b",
     ),

@@ -181,7 +181,7 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"\b(?:two|three|four|several|\d) (?:things|quantities|parts|pieces|steps|tasks|unknowns) (?:to|we|"
         r"that we|i|are|:)|\bneed (?:two|three|four|\d) (?:things|quantities|pieces|values|facts|numbers):",
         r"\b(?:there are|we have|consider|take|handle|distinguish|treat) (?:two|three|four|several|\d) "
-        r"(?:\w+ )?cases\b",
+        r"(?:\w+ )?cases\b(?! (?:of|per|left|on|in (?:the|his|her|their|a)) \w+)",
         r"\b(?:the|these|those|each|two|three|both|all|several) (?:\w+ )?cases? (?:\w+ )?(?:separately|one "
         r"by one|one at a time|in turn|individually)\b",
         r"\b(?:one (?:at a time|by one)|in turn|step by step|case by case)\b *[.!:]?$",
@@ -203,8 +203,8 @@ PATTERNS: dict[str, tuple[str, ...]] = {
         r"\bbreak(?:ing)? (?:this|it|that|the \w+|things|everything)(?: \w+)? (?:down|into|up)\b",
         r"\b(?:let's|let me|we can|i can|we|i'll|we'll|us|i) (?:\w+ )?(?:split|divide|separate|decompose|"
         r"partition) (?:this|it|that|the problem|the \w+|things|everything) (?:\w+ )?(?:into|up)\b",
-        r"\b(?:the|my|our) (?:first|second|third|next|last|final|following|remaining) (?:step|thing|task|"
-        r"part|subgoal|goal|job) (?:is|will be|would be|to|here|for)\b",
+        r"\b(?:the|my|our) (?!(?:last|final) \w+ is (?!to\b))(?:first|second|third|next|last|final|following|"
+        r"remaining) (?:step|thing|task|part|subgoal|goal|job) (?:is|will be|would be|to|here|for)\b",
         r"\b(?:next|first|second|final|last) step:",
         rf"{_OPENING}(?:first|firstly|second|secondly|third|thirdly|next|then|now|finally|lastly|after "
         rf"that|afterwards|to start|to begin)(?: of all)?,? (?:(?:{_WE}|you|{_NEED}) ){{1,5}}?{_FIND}\b",

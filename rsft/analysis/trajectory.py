@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from statistics import NormalDist
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from rsft.analysis.means import ProblemMeans
 from rsft.analysis.power import Condition, Need, Power
 from rsft.analysis.verdicts import MARGIN, Verdict, open_conditions, verdict_conditions
 from rsft.errors import DataError
+from rsft.scoring.agreement import wilson
 from rsft.spec.claim import SHAPES
 
 TOKEN_MARGIN = 0.1
@@ -70,7 +72,7 @@ class Curve:
 class Trajectory:
     """What a curve shows. Scores and their differences are in units of the score, not points.
 
-    No interval goes beyond what is possible: from the base's own interval down to 0, or up to 1.
+    No interval goes beyond what is possible: from an end of the base's own (Wilson's) down to 0 or up to 1.
     """
 
     margin: float
@@ -179,8 +181,8 @@ def trajectory(
     boot = Bootstrap(curve.scores, tokens, seed=seed, draws=draws)
     every = np.eye(len(boot.rows))
     score, length = every[:count], every[count:]
-    (base,) = boot.intervals(score[:1], level)
-    least, most = -min(1.0, base.high), 1.0 - max(0.0, base.low)
+    low, high = wilson(float(boot.n * boot.means[0]), boot.n, NormalDist().inv_cdf((1 + level) / 2))
+    least, most = -high, 1.0 - low
     gains = tuple(gain.within(least, most) for gain in boot.intervals(score[1:] - score[0], level))
     earlier, later = np.triu_indices(count, 1)
     dip_step, recovery_step = _turns(boot, curve.steps, level)

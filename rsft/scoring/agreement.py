@@ -53,7 +53,7 @@ class Agreement:
         return (self.accuracy - chance) / (1 - chance) if chance < 1 else math.nan
 
 
-def wilson(hits: int, tries: int, z: float = 1.96) -> tuple[float, float]:
+def wilson(hits: float, tries: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's interval of a share (JASA 22, 1927, 209-212), which stays in [0, 1]; (0, 1) without tries."""
     if tries == 0:
         return 0.0, 1.0

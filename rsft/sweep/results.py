@@ -136,6 +136,6 @@ def tell(plan: Plan, scored: list[ScoredCell], tracker: Tracker) -> dict[str, An
         finished = all(plan.cell_state(cell) == "done" for cell in plan.cells(trial))
         failed = state == "failed" or trial.id in open_cells
         tracker.finish_trial(trial.id, "failed" if failed else "done" if finished else "open")
-    with TemporaryDirectory() as copy:  # of a report in a bucket; a tracker reads local files
-        tracker.report(plan.storage.local_folder(layout.REPORT, copy))
+    with TemporaryDirectory() as copy:  # of a report in a bucket; a tracker reads local files, but no samples
+        tracker.report(plan.storage.local_folder(layout.REPORT, copy, without=("samples", "samples.html")))
     return after
