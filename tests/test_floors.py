@@ -61,6 +61,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "urllib.request": ("rsft/scoring/judge.py",),
     "nltk": ("rsft/scoring/sentences.py",),
     "langdetect": ("rsft/scoring/sentences.py",),
+    "if_verifiable": ("rsft/scoring/unseen_instructions.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 
