@@ -57,6 +57,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
+    "huggingface_hub": ("rsft/sweep/calibrate.py",),
     "psutil": ("rsft/resume/tree.py",),
     "urllib.request": ("rsft/scoring/judge.py",),
     "nltk": ("rsft/scoring/sentences.py",),
