@@ -26,6 +26,7 @@ from rsft.storage import Storage
 from rsft.sweep.evaluate import write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.live import score_words
 from rsft.sweep.plan import Question, question
 
 Device = Literal["cpu", "gpu"]
@@ -99,7 +100,8 @@ def evaluate_models(
             model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
         )
         for marker in engines.answer(job, partial(CellGrader, graders)):
-            console.print(f"{marker['benchmark']} of {marker['trial_id']} done", highlight=False)
+            what = f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}"
+            console.print(what, highlight=False, markup=False, soft_wrap=True)
     return _show(ask(models, questions, storage), storage, console)
 
 
