@@ -171,7 +171,7 @@ def evaluate(
 def grade(
     root: Annotated[str | None, typer.Argument(help="A sweep whose answers are graded again.")] = None,
     grader: Annotated[
-        str | None, typer.Option(help="math, choice, code, ifeval, reasoning_gym or refusal.")
+        str | None, typer.Option(help="math, choice, code, ifeval, ifbench, reasoning_gym or refusal.")
     ] = None,
     source: Annotated[
         Path | None, typer.Option("--input", help="JSON lines with id, reference, response.")

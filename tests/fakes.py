@@ -173,7 +173,8 @@ class GraderHere:
         self._grader = grader
 
     def grade(self, answer: str, gold: str, metadata: dict[str, Any]) -> Verdict:
-        return Verdict(graders.grade(self._grader, answer, gold, metadata))
+        raw, detail = graders.grade(self._grader, answer, gold, metadata)
+        return Verdict(raw, detail=detail)
 
     def close(self) -> None:
         pass

@@ -138,6 +138,7 @@ FIRST: dict[str, tuple[str, str]] = {
     "aime-2025-25": ("Find the sum of all integer bases", "70"),
     "gpqa-diamond-25": ("", "B"),
     "truthfulqa-mc1-100": ("", ""),
+    "ifbench": ("What should the world's smartest man", ""),
     "strongreject": ("", "refused"),
     "strongreject-refusal": ("", "refused"),
     "over-refusal": ("How do I kill a Python process", "complied"),
@@ -212,7 +213,7 @@ def test_prompts_never_change_unseen() -> None:
     """A changed prompt is another benchmark: this digest changes with it, on purpose only."""
     texts = [card.prompt("?") for card in CARDS.values()]
     texts += [read(only(CARDS[name]), [row], 1)[0].prompt for name, (row, _, _) in ROWS.items()]
-    assert hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16] == "1ef69609c19e57bd"
+    assert hashlib.sha256("\0".join(texts).encode()).hexdigest()[:16] == "ae1abcdeb7dda7fa"
 
 
 def test_options_are_shuffled_the_same_in_every_process() -> None:

@@ -57,10 +57,12 @@ DOORS: dict[str, tuple[str, ...]] = {
     "mlflow": ("rsft/tracking/mlflow_tracker.py",),
     "matplotlib": ("rsft/report/",),
     "jinja2": ("rsft/report/", "rsft/data/template.py"),
+    "huggingface_hub": ("rsft/sweep/calibrate.py",),
     "psutil": ("rsft/resume/tree.py",),
     "urllib.request": ("rsft/scoring/judge.py",),
     "nltk": ("rsft/scoring/sentences.py",),
     "langdetect": ("rsft/scoring/sentences.py",),
+    "if_verifiable": ("rsft/scoring/unseen_instructions.py",),
 }
 """Engine -> modules, or rooms ending in a slash, that may import it."""
 

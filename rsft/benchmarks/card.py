@@ -9,13 +9,16 @@ from rsft.wheels import Wheel
 
 Dimension = Literal["in-domain", "out-of-domain", "general", "safety", "over-refusal"]
 
-GraderName = Literal["math", "reasoning_gym", "choice", "code", "ifeval", "refusal", "judge", "reward"]
+GraderName = Literal[
+    "math", "reasoning_gym", "choice", "code", "ifeval", "ifbench", "refusal", "judge", "reward"
+]
 """What judges an answer: rules of `rsft.scoring.references`, a judge with a rubric, or a reward model."""
 
 Metric = Literal[
     "accuracy",
     "pass@1",
     "prompt-level strict accuracy",
+    "prompt-level loose accuracy",
     "refusal rate",
     "compliance rate",
     "safe share",

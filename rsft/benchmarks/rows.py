@@ -173,7 +173,7 @@ def mbpp(row: Row, number: int) -> Asked:
 
 
 def ifeval(row: Row, number: int) -> Asked:
-    """google/IFEval: `prompt`, `instruction_id_list`, `kwargs` (one per instruction, None for unused)."""
+    """IFEval, IFBench: `prompt`, `instruction_id_list`, `kwargs` (one per instruction, None for unused)."""
     kept = [{name: value for name, value in given.items() if value is not None} for given in row["kwargs"]]
     names = list(row["instruction_id_list"])
     return Asked(row["prompt"], "", {"prompt": row["prompt"], "instruction_id_list": names, "kwargs": kept})

@@ -1,6 +1,6 @@
-r"""What an answer is worth: math-verify for mathematics, reasoning-gym's own scorers for its tasks.
+r"""What an answer is worth: math-verify for mathematics, reasoning-gym's own scorers, IFBench's checks.
 
-Both feed text of a model to parsers that may hang, fill the memory or evaluate Python. So these
+All feed text of a model to code that may hang, fill the memory or evaluate Python. So these
 functions run in `rsft.scoring.worker` only; the rest of rsft grades through `rsft.scoring.grade`.
 """
 
@@ -10,10 +10,11 @@ import json
 import math
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import lru_cache
 from typing import Any, Literal
 
-Isolated = Literal["math", "reasoning_gym"]
+Isolated = Literal["math", "reasoning_gym", "ifbench"]
 """Graders that run in a process of their own."""
 
 _TEXT = re.compile(r"\\(?:text|math|mbox|operatorname)(?:bf|it|tt|rm|sf)?\s*\{([^{}]*)\}")
@@ -125,6 +126,11 @@ def preload(grader: Isolated) -> None:
     if grader == "math":
         grade_math("\\frac{1}{2}", "0.5")
         return
+    if grader == "ifbench":
+        from rsft.scoring import unseen_instructions
+
+        unseen_instructions.preload()
+        return
     import reasoning_gym
     from sympy.parsing.sympy_parser import parse_expr
 
@@ -132,19 +138,25 @@ def preload(grader: Isolated) -> None:
     assert reasoning_gym.create_dataset  # the import registers all tasks
 
 
-def grade(grader: Isolated, answer: str, gold: str, metadata: dict[str, Any]) -> float:
-    """The raw score in [0, 1] of one answer.
+def grade(grader: Isolated, answer: str, gold: str, metadata: dict[str, Any]) -> tuple[float, Any]:
+    """The raw score in [0, 1] of one answer, and what there is to say beside it (None: nothing).
 
     Args:
-        grader: which of the two.
-        answer: what was read in the response.
+        grader: which of the three.
+        answer: what was read in the response; for IFBench all that follows the thinking.
         gold: `Problem.gold`.
-        metadata: `Problem.metadata`; for reasoning-gym `task`, `config` and `entry`.
+        metadata: `Problem.metadata`; for reasoning-gym `task`, `config` and `entry`; for IFBench
+            `instruction_id_list` and `kwargs`.
 
     Raises:
-        KeyError: the metadata lacks one of the three.
-        ValueError: the gold answer or the scorer is at fault.
+        KeyError: the metadata lacks one of these.
+        ValueError: the gold answer, the scorer or the row is at fault.
     """
     if grader == "math":
-        return grade_math(answer, gold)
-    return grade_reasoning_gym(answer, metadata["entry"], metadata["task"], metadata["config"])
+        return grade_math(answer, gold), None
+    if grader == "ifbench":
+        from rsft.scoring.unseen_instructions import check
+
+        followed = check(answer, metadata["instruction_id_list"], metadata["kwargs"])
+        return float(followed.prompt_loose), asdict(followed)
+    return grade_reasoning_gym(answer, metadata["entry"], metadata["task"], metadata["config"]), None

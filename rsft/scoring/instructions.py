@@ -1,7 +1,7 @@
 """Whether a response follows the verifiable instructions of its prompt (IFEval).
 
 Strict and loose are defined in Zhou et al. 2023 (arXiv 2311.07911, section 2.2) and by `evaluation_lib.py` of
-the authors' program. IFBench's 58 instructions are another set and are not here.
+the authors' program. IFBench's 58 instructions are another set: `rsft.scoring.unseen_instructions`.
 """
 
 from __future__ import annotations
@@ -72,14 +72,14 @@ def check(
         return Followed(ids, nothing, nothing)
     if part is not response and len(part) < len(response):
         part = part.strip()  # the blank lines after thinking are the template's, not an empty paragraph
-    variants = _variants(part)
+    others = variants(part)
     strict, loose = [], []
     for name, given in zip(ids, kwargs, strict=True):
         arguments = {key: value for key, value in (given or {}).items() if value is not None}
         if name == "combination:repeat_prompt":
             arguments.setdefault("prompt_to_repeat", prompt)
         strict.append(_follows(name, part, arguments))
-        loose.append(strict[-1] or any(_follows(name, text, arguments) for text in variants))
+        loose.append(strict[-1] or any(_follows(name, text, arguments) for text in others))
     return Followed(ids, tuple(strict), tuple(loose))
 
 
@@ -94,7 +94,7 @@ def preload() -> None:
     sentences.language("This is a sentence.")
 
 
-def _variants(response: str) -> list[str]:
+def variants(response: str) -> list[str]:
     """The other texts of which one must follow for `loose`, without empty ones."""
     lines = response.split("\n")
     cuts = [response, *("\n".join(part).strip() for part in (lines[1:], lines[:-1], lines[1:-1]))]

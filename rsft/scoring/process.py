@@ -24,7 +24,7 @@ from rsft.scoring.graders import Isolated
 START_S = 180.0
 """Time a worker has for its imports, from a slow network disk too; no part of an answer's limit."""
 
-_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ", "RSFT_CACHE")
+_INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "LD_LIBRARY_PATH", "TZ", "RSFT_CACHE", "NLTK_DATA")
 """All that a worker gets of our environment beside its module path: no keys, no tokens."""
 
 
@@ -36,6 +36,8 @@ class Verdict:
     """In [0, 1]; 0.0 when there is a `why`."""
     why: str = ""
     """Why there is no grade; empty when there is one."""
+    detail: Any = None
+    """What the grader says beside the score."""
 
 
 class GraderProcess:
@@ -94,7 +96,9 @@ class GraderProcess:
             except (EOFError, BrokenPipeError):
                 why = f"grader died: {_ending(self._stop())}"
             else:
-                return Verdict(0.0, reply["error"]) if "error" in reply else Verdict(reply["raw"])
+                if "error" in reply:
+                    return Verdict(0.0, reply["error"])
+                return Verdict(reply["raw"], detail=reply.get("detail"))
         return Verdict(0.0, why)
 
     def kill(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol
 from rsft.boxed import last_boxed, trimmed
 from rsft.errors import DataError
 from rsft.records import Outcome
+from rsft.scoring import sentences
 from rsft.scoring.choice import choice_reference, is_right, read_choice
 from rsft.scoring.graders import Isolated
 from rsft.scoring.process import GraderProcess, Verdict
@@ -17,7 +18,7 @@ from rsft.scoring.programs import code_reference, grade_code, read_code
 from rsft.scoring.reading import read_answer
 from rsft.scoring.sandbox import Limits
 
-GraderName = Literal["math", "choice", "code", "ifeval", "reasoning_gym", "refusal"]
+GraderName = Literal["math", "choice", "code", "ifeval", "ifbench", "reasoning_gym", "refusal"]
 """All that judge without a model."""
 
 Status = Outcome | Literal["refused", "complied", "unclear"]
@@ -77,6 +78,8 @@ def grader_of(name: GraderName, limit_s: float = ANSWER_S) -> Grader:
     """
     if name in ("math", "reasoning_gym"):
         return _InProcess("math" if name == "math" else "reasoning_gym", limit_s)
+    if name == "ifbench":
+        return _Unseen(limit_s)
     return _Plain({"choice": _choice, "code": _code, "ifeval": _instructions, "refusal": _refusal}[name])
 
 
@@ -130,6 +133,31 @@ class _InProcess:
                 self._known.clear()
             self._known[key] = self._process.grade(answer, gold, metadata)
         return self._known[key]
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def close(self) -> None:
+        self._process.close()
+
+
+class _Unseen:
+    """IFBench's checks, in a process that is killed when it hangs; correct is prompt-level loose."""
+
+    def __init__(self, limit_s: float) -> None:
+        self._process = GraderProcess("ifbench", limit_s)
+
+    def grade(self, reference: Any, part: str, cut: bool) -> Graded:
+        _, names, arguments = _asked_to(reference)
+        if cut:
+            return _unfinished(cut)
+        sentences.fetch()  # the process itself may not write
+        text = part.strip()
+        verdict = self._process.grade(text, "", {"instruction_id_list": names, "kwargs": arguments})
+        if verdict.why:
+            return Graded("error", answer=text, where="answer part", detail=verdict.why)
+        status: Status = "correct" if verdict.raw == 1.0 else "wrong"
+        return Graded(status, verdict.raw, text, "answer part", verdict.detail)
 
     def kill(self) -> None:
         self._process.kill()
@@ -196,9 +224,8 @@ def _code(reference: Any, part: str, cut: bool) -> Graded:
     return Graded("correct" if good else "wrong", float(good), code.text, where, outcome.why)
 
 
-def _instructions(reference: Any, part: str, cut: bool) -> Graded:
-    from rsft.scoring.instructions import check
-
+def _asked_to(reference: Any) -> tuple[str, list[Any], list[Any]]:
+    """Prompt, instructions and their arguments."""
     if not isinstance(reference, dict) or not isinstance(reference.get("prompt"), str):
         raise DataError(
             "the reference of instructions is an object with prompt, instruction_id_list, kwargs."
@@ -206,9 +233,16 @@ def _instructions(reference: Any, part: str, cut: bool) -> Graded:
     names, arguments = reference.get("instruction_id_list"), reference.get("kwargs")
     if not isinstance(names, list) or not isinstance(arguments, list) or len(names) != len(arguments):
         raise DataError("the reference's instruction_id_list and kwargs are not two lists of one length.")
+    return reference["prompt"], names, arguments
+
+
+def _instructions(reference: Any, part: str, cut: bool) -> Graded:
+    from rsft.scoring.instructions import check
+
+    prompt, names, arguments = _asked_to(reference)
     if cut:
         return _unfinished(cut)
-    followed = check(reference["prompt"], part.strip(), names, arguments)
+    followed = check(prompt, part.strip(), names, arguments)
     good = followed.score == 1.0
     return Graded("correct" if good else "wrong", float(good), part.strip(), "answer part", asdict(followed))
 

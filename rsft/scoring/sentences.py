@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from rsft.errors import MissingEngine
-from rsft.wheels import LLAMA_INDEX, PUNKT_ENGLISH, member_path
+from rsft.wheels import LLAMA_INDEX, PUNKT_ENGLISH, STOPWORDS_ENGLISH, member_path
 
 
 def count(text: str) -> int:
@@ -46,8 +46,30 @@ def fetch() -> None:
     Raises:
         DataError: the wheel cannot be fetched.
     """
-    for member in PUNKT_ENGLISH:
+    for member in (*PUNKT_ENGLISH, STOPWORDS_ENGLISH):
         member_path(LLAMA_INDEX, member)
+
+
+def offline() -> None:
+    """Lets NLTK's own loaders find the wheel's data, and lets nothing in this process download more.
+
+    Raises:
+        MissingEngine: nltk is not installed.
+        DataError: the wheel cannot be fetched.
+    """
+    try:
+        import nltk
+    except ImportError:
+        raise MissingEngine.named("nltk") from None
+    fetch()
+    folder = str(member_path(LLAMA_INDEX, STOPWORDS_ENGLISH).parents[2])
+    if folder not in nltk.data.path:
+        nltk.data.path.insert(0, folder)
+    nltk.download = _refused
+
+
+def _refused(*arguments: Any, **named: Any) -> bool:
+    return False
 
 
 @lru_cache(maxsize=1)

@@ -2,7 +2,7 @@
 
 It writes `{"ready": true}` once its imports are done (`{"failed": why}` when they cannot be), then
 answers each JSON line on stdin, `{"answer", "gold", "metadata", "alarm_s"}`, with one line on
-stdout, `{"raw": 0.0 .. 1.0}` or `{"error": why}`.
+stdout, `{"raw": 0.0 .. 1.0, "detail"}` or `{"error": why}`.
 
 What holds a hostile answer, from the inside out: the graders' own checks; an audit hook that
 refuses to start processes, write files or open connections; resource limits; an environment
@@ -20,8 +20,9 @@ import os
 import resource
 import signal
 import sys
-from typing import Any, TextIO
+from typing import Any, TextIO, get_args
 
+from rsft.errors import DataError
 from rsft.scoring.graders import Isolated, grade, preload
 
 ADDRESS_SPACE_BYTES = 4 << 30
@@ -89,8 +90,10 @@ def _answer(grader: Isolated, request: dict[str, Any]) -> dict[str, Any]:
     # without a handler ends the process even inside C code.
     signal.alarm(math.ceil(request["alarm_s"]))
     try:
-        raw = grade(grader, request["answer"], request["gold"], request["metadata"])
-        return {"raw": raw}
+        raw, detail = grade(grader, request["answer"], request["gold"], request["metadata"])
+        return {"raw": raw, "detail": detail}
+    except DataError as error:
+        return {"error": str(error)}
     except BaseException as error:  # SystemExit too: text of the model may have raised it
         return {"error": f"grader raised {type(error).__name__}: {error!s:.200}"}
     finally:
@@ -121,6 +124,7 @@ def main(grader: Isolated) -> None:
 
 if __name__ == "__main__":
     chosen = sys.argv[1]
-    if chosen not in ("math", "reasoning_gym"):
-        raise SystemExit(f"no grader {chosen!r}; there are math and reasoning_gym")
-    main("math" if chosen == "math" else "reasoning_gym")
+    found = next((one for one in get_args(Isolated) if one == chosen), None)
+    if found is None:
+        raise SystemExit(f"no grader {chosen!r}; there are {', '.join(get_args(Isolated))}")
+    main(found)

@@ -1,5 +1,6 @@
 """The specs a sweep's page is written in."""
 
+from rsft.spec.calibration import CalibrationSpec, PublishedRun
 from rsft.spec.claim import Claim, Dimension, Pick
 from rsft.spec.data import (
     AnswerOnly,
@@ -34,6 +35,7 @@ __all__ = [
     "STUDY",
     "AnswerOnly",
     "BenchmarkUse",
+    "CalibrationSpec",
     "Cell",
     "Claim",
     "Corrupted",
@@ -56,6 +58,7 @@ __all__ = [
     "PairedWith",
     "Part",
     "Pick",
+    "PublishedRun",
     "RowProblems",
     "SamplingSpec",
     "StripThinking",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import Any
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -51,6 +53,18 @@ class Counts:
         return f" · {int(seconds // 60)}:{int(seconds % 60):02d} left"
 
 
+def score_words(marker: dict[str, Any]) -> str:
+    """A cell's score and what belongs to it, such as `40.0 ± 11.2 %, 30 % cut, 57.1 % of finished`; of a cell
+    that is not done, why."""
+    if marker["error"] or marker["errors"]:
+        return f"failed: {marker['error'] or marker['first_error']}"[:160]
+    by = {estimate["metric"]: estimate for estimate in marker["estimates"]}
+    accuracy, finished = by["accuracy"], by["accuracy_finished"]["value"]
+    words = f"{100 * accuracy['value']:.1f} ± {100 * accuracy['stderr']:.1f} %"
+    words += f", {100 * accuracy['truncated']:.0f} % cut"
+    return words if math.isnan(finished) else f"{words}, {100 * finished:.1f} % of finished"
+
+
 class Progress:
     """Follows a sweep. Reads step logs of unfinished trials; everything else it is told."""
 
@@ -62,6 +76,7 @@ class Progress:
         self._cells = Counts()
         self._phase = "preparing"
         self._said = 0.0
+        self._newest = ""
         self._live = Live(console=console, refresh_per_second=1) if console.is_terminal else None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, daemon=True)
@@ -113,8 +128,9 @@ class Progress:
         self._cells = Counts(done=done, total=total, before=done)
 
     def cell_done(self, what: str, count: int) -> None:
-        """`count` cells of the table got their scores."""
+        """`count` cells of the table got their scores, which `what` tells."""
         self._cells.done += count
+        self._newest = what
         self._line(f"{what} · {self._cells.done}/{self._cells.total} cells{self._cells.left()}")
 
     def _follow(self) -> None:
@@ -171,4 +187,4 @@ class Progress:
         parts += [(self._cells, "cells")] if self._cells.total else []
         counted = (f"{counts.done}/{counts.total} {unit}{counts.left()}" for counts, unit in parts)
         head = f"{self._phase}: {', '.join(counted)}"
-        return Group(table, Text(head, style="bold"))
+        return Group(table, Text(head, style="bold"), *([Text(self._newest)] if self._newest else []))

@@ -26,7 +26,7 @@ from rsft.sweep.evaluate import answer_jobs, write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
-from rsft.sweep.live import Progress
+from rsft.sweep.live import Progress, score_words
 from rsft.sweep.overlap import find_overlaps
 from rsft.sweep.plan import Plan, State, classify, make_plan, status
 from rsft.sweep.results import write_results
@@ -249,4 +249,4 @@ def answer(
             if out_of_space(marker["error"]):
                 raise full(plan.storage)
             what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
-            progress.cell_done(what, len(sharing[marker["folder"]]))
+            progress.cell_done(f"{what}: {score_words(marker)}", len(sharing[marker["folder"]]))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from rsft import layout
@@ -24,9 +26,45 @@ from rsft.storage import Storage
 from rsft.sweep.evaluate import write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.live import score_words
 from rsft.sweep.plan import Question, question
 
 Device = Literal["cpu", "gpu"]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A cell of a model, done or not."""
+
+    model: str
+    question: Question
+    marker: dict[str, Any] | None
+
+    @property
+    def done(self) -> bool:
+        return self.marker is not None and self.question.answered_by(self.marker)
+
+    @property
+    def why(self) -> str:
+        """Why it is not done; empty when it is."""
+        if self.done:
+            return ""
+        return "no answer" if self.marker is None else self.marker["error"] or self.marker["first_error"]
+
+
+def ask(models: Sequence[str], questions: Sequence[Question], storage: Storage) -> list[Asked]:
+    """The cells of models as a storage holds them, model by model.
+
+    Raises:
+        ModelError: a model that cannot be used.
+    """
+    found = []
+    for name in models:
+        base = resolve(ModelSpec(source=name))
+        for one in questions:
+            marker = storage.read_json_or_none(layout.cell_marker(_request(base, one).folder))
+            found.append(Asked(name, one, marker))
+    return found
 
 
 def evaluate_models(
@@ -62,8 +100,9 @@ def evaluate_models(
             model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
         )
         for marker in engines.answer(job, partial(CellGrader, graders)):
-            console.print(f"{marker['benchmark']} of {marker['trial_id']} done", highlight=False)
-    return _show(bases, questions, storage, console)
+            what = f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}"
+            console.print(what, highlight=False, markup=False, soft_wrap=True)
+    return _show(ask(models, questions, storage), storage, console)
 
 
 def _owner(base: Base) -> str:
@@ -117,27 +156,26 @@ def _canary(base: Base, storage: Storage, engines: Engines) -> Canary:
     return canary
 
 
-def _show(bases: dict[str, Base], questions: Sequence[Question], storage: Storage, console: Console) -> int:
-    table = Table("model", "benchmark", "accuracy", "truncated", "tokens", "problems x samples", box=None)
+def _show(cells: Sequence[Asked], storage: Storage, console: Console) -> int:
+    heads = ("model", "benchmark", "accuracy", "truncated", "finished", "tokens", "problems x samples")
+    table = Table(*heads, box=None)
     failed = 0
-    for name, base in bases.items():
-        for asked in questions:
-            marker = storage.read_json_or_none(layout.cell_marker(_request(base, asked).folder))
-            if marker is None or not asked.answered_by(marker):
-                reason = "no answer" if marker is None else marker["error"] or marker["first_error"]
-                table.add_row(name, asked.card.name, f"failed: {reason}"[:120], "", "", "")
-                failed += 1
-                continue
-            by = {e["metric"]: Estimate(**e) for e in marker["estimates"]}
-            accuracy = by["accuracy"]
-            table.add_row(
-                name,
-                asked.card.name,
-                f"{100 * accuracy.value:.1f} ± {100 * accuracy.stderr:.1f}",
-                f"{100 * by['truncated'].value:.0f} %",
-                f"{by['response_tokens'].value:.0f}",
-                f"{accuracy.problems} x {asked.samples}",
-            )
+    for cell in cells:
+        named = (cell.model, cell.question.card.name)
+        if not cell.done or cell.marker is None:
+            table.add_row(*map(escape, (*named, f"failed: {cell.why}"[:120])), "", "", "", "")
+            failed += 1
+            continue
+        by = {e["metric"]: Estimate(**e) for e in cell.marker["estimates"]}
+        accuracy, finished = by["accuracy"], by["accuracy_finished"].value
+        table.add_row(
+            *map(escape, named),
+            f"{100 * accuracy.value:.1f} ± {100 * accuracy.stderr:.1f}",
+            f"{100 * by['truncated'].value:.0f} %",
+            "none" if math.isnan(finished) else f"{100 * finished:.1f}",
+            f"{by['response_tokens'].value:.0f}",
+            f"{accuracy.problems} x {cell.question.samples}",
+        )
     console.print(table)
     console.print(f"answers and scores: {storage.root}", highlight=False, soft_wrap=True)
     return 1 if failed else 0

