@@ -5,7 +5,7 @@
 A problem is answered rightly with probability sigmoid(a_t + 2 z + 0.7 e_t): z is its difficulty, the same at
 every step, e_t what a step changes about it alone, and a_t such that the expected score over all problems is
 the shape's (by Gauss-Hermite quadrature). A verdict is right when all it states is true of the expected
-scores. Intervals are at 95 %. Takes about five minutes on one core with --repeats 40.
+scores. Intervals are at 95 %. Takes five minutes on one core with --repeats 40.
 """
 
 from __future__ import annotations
