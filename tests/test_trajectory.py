@@ -225,13 +225,6 @@ def test_nothing_changed_at_all_has_an_interval_of_positive_width() -> None:
     assert found.verdict == "undecided"
 
 
-def test_no_share_changes_by_more_than_itself() -> None:
-    scores = np.array([[1.0, 1.0, 1.0, 0.0], [0.0, 0.0, 1.0, 0.0]])
-    found = trajectory(Curve(steps=(0, 1), scores=scores, tokens=None, samples=1))
-    assert (found.dip.high, found.final.low) == (1.0, -1.0), "four problems know no better"
-    assert found.dip.value == 0.5
-
-
 def test_seed_and_order_of_problems() -> None:
     curve = exact(0.5, 0.44, 0.5, 0.54, problems=100)
     mixed = Curve(steps=STEPS, scores=curve.scores[:, ::-1].copy())
