@@ -222,8 +222,10 @@ def _optimizer(inner: Any, train: TrainSpec) -> int:
     base = getattr(wrapper, "optimizer", wrapper)
     values = [value for state in base.state.values() for value in state.values()]
     moments = [value for value in values if isinstance(value, torch.Tensor) and value.dim()]
-    own = {p.untyped_storage().data_ptr() for p in inner.module.parameters()}
-    masters = [p for group in base.param_groups for p in group["params"]]
+    own = {getattr(p, "ds_tensor", p).untyped_storage().data_ptr() for p in inner.module.parameters()}
+    # ZeRO-3 hands them to its optimizer for the time of a step alone.
+    masters = getattr(wrapper, "fp32_partitioned_groups_flat", None)
+    masters = masters or [p for group in base.param_groups for p in group["params"]]
     return size(moments) + size(p for p in masters if p.untyped_storage().data_ptr() not in own)
 
 
