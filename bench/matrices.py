@@ -3,7 +3,7 @@
     python bench/matrices.py [--out bench/matrices.md]
 
 Runs `tests/gradient_matrix.py --whole` with 1, 2 and 4 workers and `tests/world_matrix.py --whole`; a
-quarter of an hour or more on two cores (`make soak`).
+hour or less on two cores (`make soak`).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import platform
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,18 @@ TESTS = Path(__file__).resolve().parents[1] / "tests"
 
 
 def facts(script: str, *arguments: str, word: str) -> Iterator[dict[str, Any]]:
-    done = subprocess.run([sys.executable, str(TESTS / script), *arguments], capture_output=True, text=True)
-    if done.returncode:
-        sys.exit(done.stderr[-3000:])
-    for line in done.stdout.splitlines():
-        if line.startswith(f"{word} "):
-            yield json.loads(line.removeprefix(f"{word} "))
+    command = [sys.executable, str(TESTS / script), *arguments]
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True) as running,
+    ):
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith(f"{word} "):
+                yield json.loads(line.removeprefix(f"{word} "))
+        if running.wait():
+            errors.seek(0)
+            sys.exit(errors.read()[-3000:])
 
 
 def gradient() -> Iterator[str]:

@@ -98,18 +98,24 @@ def weights(storage: Storage, made: Trial) -> dict[str, torch.Tensor]:
 
 def changes(whole: bool) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """(hardware before, hardware after) of each case."""
-    some = [
-        ({"workers": 2, "zero_stage": 1}, {"workers": 2, "zero_stage": 1}),
-        ({"workers": 2, "zero_stage": 1}, {"workers": 1, "zero_stage": 1}),
-    ]
+
+    def case(before: tuple[int, int], after: tuple[int, int]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Each as (workers, ZeRO stage)."""
+        old, new = ({"workers": workers, "zero_stage": stage} for workers, stage in (before, after))
+        return old, new
+
+    some = [case((2, 1), (2, 1)), case((2, 1), (1, 1)), case((2, 1), (1, 3)), case((1, 3), (2, 2))]
+    if not whole:
+        return some
+    same = [case((2, stage), (2, stage)) for stage in (0, 2, 3)]
+    without = [case((1, 0), (2, 0)), case((2, 0), (1, 0))]
+    stages = ((1, 1), (2, 2), (3, 3), (1, 2), (2, 1), (1, 3), (3, 1), (2, 3), (3, 2))
     more = [
-        ({"workers": before, "zero_stage": stage}, {"workers": after, "zero_stage": other})
-        for stage, other in ((1, 1), (2, 2), (3, 3), (1, 2), (2, 1), (1, 3), (3, 1))
+        case((before, stage), (after, other))
+        for stage, other in stages
         for before, after in ((1, 2), (2, 1), (2, 2), (2, 4))
-        if (before, stage) != (after, other)
     ]
-    same = [({"workers": 2, "zero_stage": stage},) * 2 for stage in (0, 2, 3)]
-    return some + same + more if whole else some
+    return list({json.dumps(pair): pair for pair in [*some, *same, *without, *more]}.values())
 
 
 def main() -> None:

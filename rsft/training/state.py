@@ -6,8 +6,6 @@ for good. A state lies with whoever owns its step: the trial, or the trunk that 
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from rsft import layout
 from rsft.errors import EngineError
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.training.universal import convert
 
 _TAG = "state"
 _UNIVERSAL = "universal"
@@ -39,8 +38,10 @@ class State:
     offload: bool
 
     def fits(self, trial: Trial, world: int) -> bool:
-        """Whether the shards can be loaded as they are."""
+        """Whether the shards can be loaded as they are. Without ZeRO there is one, whole, for any worker."""
         train = trial.train
+        if self.zero_stage == train.zero_stage == 0:
+            return True
         return (self.world, self.zero_stage, self.offload) == (world, train.zero_stage, train.offload)
 
 
@@ -81,11 +82,17 @@ def load(engine: Any, storage: Storage, state: State, trial: Trial, rank: int, w
     """Puts a state into an engine that was built with `universal=not state.fits(...)`. A collective.
 
     Raises:
-        EngineError: shards of another number of workers cannot be converted.
+        EngineError: shards of other hardware cannot be converted, or one of both has no ZeRO.
     """
     folder = layout.state(state.owner, state.step)
     tag = _TAG
     if not state.fits(trial, world):
+        if 0 in (state.zero_stage, trial.train.zero_stage):
+            raise EngineError(
+                f"the resumable state of {state.owner} was written with zero_stage={state.zero_stage}, and "
+                f"DeepSpeed cannot go on from it with zero_stage={trial.train.zero_stage}; set zero_stage="
+                f"{state.zero_stage} again, or delete its resume folder to train from the start."
+            )
         tag = _UNIVERSAL
         if rank == 0:
             _convert(storage, folder, state)
@@ -95,29 +102,10 @@ def load(engine: Any, storage: Storage, state: State, trial: Trial, rank: int, w
 
 
 def _convert(storage: Storage, folder: str, state: State) -> None:
-    """Shards into DeepSpeed's universal format, which any number of workers and any ZeRO stage can load."""
-    if state.zero_stage == 0:
-        raise EngineError(
-            f"the resumable state of {state.owner} was written with zero_stage=0, which DeepSpeed cannot "
-            "convert; set zero_stage=0 again, or delete its resume folder to train from the start."
-        )
+    """Adds the universal form of a state, beside its shards."""
     with tempfile.TemporaryDirectory(prefix="rsft-state-") as cache:
         source = Path(storage.local_folder(folder, cache)) / _TAG
         with tempfile.TemporaryDirectory(prefix="rsft-universal-") as target:
-            done = subprocess.run(
-                [
-                    *(sys.executable, "-m", "deepspeed.checkpoint.ds_to_universal"),
-                    *("--input_folder", str(source), "--output_folder", f"{target}/{_UNIVERSAL}"),
-                    *("--num_extract_workers", "1", "--num_merge_workers", "1", "--inject_missing_state"),
-                ],
-                capture_output=True,
-                text=True,
-            )
-            if done.returncode:
-                raise EngineError(
-                    f"the resumable state of {state.owner} ({state.world} workers) cannot be converted for "
-                    f"another number of workers ({done.stderr.strip().splitlines()[-1:]}); set workers and "
-                    "zero_stage as they were, or delete its resume folder to train from the start."
-                )
+            convert(source, Path(target) / _UNIVERSAL, state.owner)
             for file in sorted(p for p in Path(target).rglob("*") if p.is_file()):
                 storage.write_file(f"{folder}/{file.relative_to(target).as_posix()}", file)
