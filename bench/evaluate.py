@@ -177,10 +177,7 @@ def ours(folder: Path, count: int) -> int:
         cluster.get()
         begun = time.time()
         grade = partial(CellGrader, Graders(storage=storage.root))
-        answered = answer_all(
-            tasks, settings, grade, device="cpu", engines=2, environment=actor_environment("cpu")
-        )
-        done = list(answered)
+        done = list(answer_all(tasks, settings, grade, device="cpu", engines=2))
         print(f"SECONDS {time.time() - begun:.2f}")
     assert len(done) == count * len(BENCHMARKS) and not any(row["error"] for row in done), done
     return sum(row["response_tokens"] for row in done)

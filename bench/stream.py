@@ -157,11 +157,7 @@ def streamed(answers: int, characters: int, folder: str) -> tuple[float, Watch]:
     with LazyCluster(lambda cluster: None) as cluster:
         cluster.get()
         watch, begun = Watch(), time.monotonic()
-        rows = list(
-            stream.answer_all(
-                tasks, settings, lambda: lambda row: row, device="cpu", engines=1, environment={}
-            )
-        )
+        rows = list(stream.answer_all(tasks, settings, lambda: lambda row: row, device="cpu", engines=1))
         seconds = time.monotonic() - begun
         watch.stop()
     assert len(rows) == cells and not any(row["error"] for row in rows), rows[:1]

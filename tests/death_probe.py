@@ -19,7 +19,6 @@ from swap_probe import CARDS, SHIPPED, CellRequest, EvalTask, ModelSpec, load_to
 
 from rsft import layout
 from rsft.generation import stream
-from rsft.generation.settings import actor_environment
 from rsft.storage import Storage
 from rsft.sweep.cluster import LazyCluster
 from rsft.sweep.grading import CellGrader, Graders
@@ -93,10 +92,7 @@ def main() -> None:
         watched = (Path(sys.argv[1]) / "disturbed", killed)
         threading.Thread(target=kill_engine, args=watched, daemon=True).start()
         grade = partial(CellGrader, Graders(storage=storage.root))
-        environment = actor_environment("cpu")
-        for row in stream.answer_all(
-            tasks, settings, grade, device="cpu", engines=1, environment=environment
-        ):
+        for row in stream.answer_all(tasks, settings, grade, device="cpu", engines=1):
             answers = storage.read_table(layout.generations(row["folder"])).to_pylist()
             found[row["folder"]] = {
                 "marker": row,

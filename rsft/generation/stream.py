@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
@@ -21,7 +22,7 @@ from rsft import layout
 from rsft.generation import parts
 from rsft.generation.endpoint import Endpoint
 from rsft.generation.requests import CellRequest, EvalTask, convoys, split
-from rsft.generation.settings import Device, actor_resources
+from rsft.generation.settings import Device, actor_environment, actor_resources
 from rsft.records import Problem
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
@@ -46,6 +47,9 @@ class EngineActor:
         if settings.get("endpoint"):
             self._engine = Endpoint(settings["endpoint"], settings["base"])
             return
+        # Not as the actor's runtime environment: Ray starts a new process for each of those, where it has
+        # idle ones that can be taken.
+        os.environ.update(actor_environment(settings["device"]))
         from rsft.generation.engine import Engine  # vLLM loads in the actors alone
 
         self._engine = Engine(
@@ -152,7 +156,6 @@ def answer_all(
     *,
     device: Device,
     engines: int,
-    environment: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
     """Answers every task on a pool of engine actors and finishes each cell beside it.
 
@@ -165,7 +168,6 @@ def answer_all(
             grading runs there, off the engines.
         device: of the actors.
         engines: actors in the pool.
-        environment: of the actors (see `settings.actor_environment`).
 
     Yields:
         Final rows, in the order in which cells are done.
@@ -184,7 +186,6 @@ def answer_all(
         fn_constructor_args=(settings,),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=min(engines, len(rows))),
-        runtime_env={"env_vars": environment},
         **actor_resources(device, settings["tensor_parallel"]),
     )
     finished = answered.map_batches(

@@ -88,7 +88,6 @@ def real_engines(
     tensor_parallel: int = 1,
 ) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
-    from rsft.generation.settings import actor_environment
     from rsft.generation.stream import answer_all
     from rsft.sweep.cluster import LazyCluster, remotely
     from rsft.sweep.tuner import train_all
@@ -143,14 +142,7 @@ def real_engines(
                 "rank": max((task.adapter.rank for task in job.tasks if task.adapter), default=0),
                 "endpoint": job.endpoint,
             }
-            return answer_all(
-                job.tasks,
-                settings,
-                finish,
-                device=device,
-                engines=actors,
-                environment=actor_environment(device),
-            )
+            return answer_all(job.tasks, settings, finish, device=device, engines=actors)
 
         yield Engines(
             tokenizer=load_tokenizer,
