@@ -23,6 +23,7 @@ from rsft.generation import parts
 from rsft.generation.endpoint import Endpoint
 from rsft.generation.requests import CellRequest, EvalTask, convoys, split
 from rsft.generation.settings import Device, actor_environment, actor_resources
+from rsft.imports import without_unused
 from rsft.records import Problem
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
@@ -50,7 +51,8 @@ class EngineActor:
         # Not as the actor's runtime environment: Ray starts a new process for each of those, where it has
         # idle ones that can be taken.
         os.environ.update(actor_environment(settings["device"]))
-        from rsft.generation.engine import Engine  # vLLM loads in the actors alone
+        with without_unused(settings["device"]):
+            from rsft.generation.engine import Engine  # vLLM loads in the actors alone
 
         self._engine = Engine(
             settings["base"],

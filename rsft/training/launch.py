@@ -10,10 +10,11 @@ from ray.train.v2._internal.execution.scaling_policy.autoscaling_coordinator_cli
 )
 from ray.train.v2.api.data_parallel_trainer import DataParallelTrainer
 
+from rsft.imports import without_unused
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
 from rsft.training.group import ProcessGroup, joined
-from rsft.training.settings import without_unused, worker_environment
+from rsft.training.settings import worker_environment
 
 
 def _loop(config: dict[str, Any]) -> None:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, Literal
 
 from rsft.spec.train import TrainSpec
@@ -97,24 +94,6 @@ def _cpu_adam(train: TrainSpec) -> dict[str, Any]:
             "weight_decay": train.weight_decay,
         },
     }
-
-
-@contextmanager
-def without_unused(device: Literal["cpu", "gpu"]) -> Iterator[None]:
-    """Imports inside find as not installed what a training worker has no use for.
-
-    DeepSpeed and transformers import, where they are there, MLflow for an autotuner, scikit-learn for an
-    assistant model, and scipy for the loss of an object detector: three of ten seconds. torch imports Triton,
-    70 MB that compile for GPUs alone.
-    """
-    names = ("mlflow", "sklearn", "scipy", *(("triton",) if device == "cpu" else ()))
-    blocked = [name for name in names if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(blocked))  # None: an import error
-    try:
-        yield
-    finally:
-        for name in blocked:
-            del sys.modules[name]
 
 
 def worker_environment(device: Literal["cpu", "gpu"]) -> dict[str, str]:
