@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap, ttest_ind
 
 from rsft.analysis.contrasts import Arm, contrasts
 from rsft.analysis.crossed import Between, Error
@@ -151,8 +152,23 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert apart.verdict == "undecided" and "more seeds" in apart.why
     width = apart.effect.high - apart.effect.low
     assert width > 3 * (alike.effect.high - alike.effect.low)
-    # Two means of three seeds each, 0.1 apart: Student's t with 4 degrees of freedom.
-    assert width == pytest.approx(2 * 2.776 * 0.1 * math.sqrt(2 / 3), rel=0.12)
+    # All problems alike within a seed's mean: what is left is Student's t of two times three means.
+    known = ttest_ind([0.5, 0.6, 0.7], [0.4, 0.5, 0.6]).confidence_interval(0.95)
+    assert width == pytest.approx(known.high - known.low, rel=0.12)
+
+
+def test_one_seed_each_agrees_with_the_bootstrap_of_scipy() -> None:
+    random = np.random.default_rng(4)
+    before, after = random.binomial(1, 0.4, 300), random.binomial(4, 0.55, 300) / 4
+    pair = [arm("a", "1ep", "cot"), arm("b", "8ep", "cot")]
+    answers = {
+        (trial, 9, "gcd"): Answered(np.arange(300), scores.astype(float), 300)
+        for trial, scores in (("a", before), ("b", after))
+    }
+    (one,) = effects([asked(*pair)], {"ood": ["gcd"]}, answers)
+    known = bootstrap((after - before,), np.mean, n_resamples=10_000, rng=random).confidence_interval
+    ours, theirs = (one.effect.low, one.effect.high), (known.low, known.high)
+    assert ours == pytest.approx(theirs, abs=0.06 * (known.high - known.low))
 
 
 def test_luck_on_problems_is_taken_out_of_the_seeds() -> None:
