@@ -165,6 +165,7 @@ class Tally:
     right: int = 0
     inside: int = 0
     hits: Counter[str] = field(default_factory=Counter)
+    hits_decided: Counter[str] = field(default_factory=Counter)
 
     @property
     def gains(self) -> int:
@@ -211,10 +212,13 @@ def main() -> None:
                 "final": expected[-1] - expected[0],
                 "area": np.trapezoid(expected - expected[0], log) / log[-1],
             } | largest(expected)
-            hits = {
-                key: sum(getattr(one, key).low <= truth <= getattr(one, key).high for one in found)
-                for key, truth in truths.items()
-            }
+            hits, hits_decided = (
+                {
+                    key: sum(getattr(one, key).low <= truth <= getattr(one, key).high for one in some)
+                    for key, truth in truths.items()
+                }
+                for some in (found, decided)
+            )
             inside = sum(
                 gain.low <= truth <= gain.high
                 for one in found
@@ -230,6 +234,7 @@ def main() -> None:
                 *(share(hit, len(found)) for hit in hits.values()),
             )
             kept.add(len(found), len(decided), right_here, inside, hits)
+            kept.hits_decided.update(hits_decided)
     console.print(table)
 
     right, decided_all = Counter[str](), Counter[str]()
@@ -271,9 +276,11 @@ def main() -> None:
     console.print(
         f"{len(null)} curves without change, 100 x 1: a dip is seen in {share(seen, len(null))}.\n"
         f"All shapes and sizes: {share(kept.right, kept.decided)} of {kept.decided} verdicts right; coverage "
-        f"of gains {share(kept.inside, kept.gains)}, of finals {share(kept.hits['final'], kept.studies)}, of "
-        f"areas {share(kept.hits['area'], kept.studies)}; of the largest of several differences: "
-        + ", ".join(f"{name} {share(kept.hits[name], kept.studies)}" for name in LARGEST)
+        f"of gains {share(kept.inside, kept.gains)}.\nCoverage of all, and where decided: "
+        + ", ".join(
+            f"{name} {share(kept.hits[name], kept.studies)} and {share(hit, kept.decided)}"
+            for name, hit in kept.hits_decided.items()
+        )
         + "."
     )
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from rsft import layout
 from rsft.analysis.asymmetry import SAFETY, asymmetry
-from rsft.analysis.references import claimed, references
+from rsft.analysis.references import claimed, readings, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.adaptive import chance_of, summary
@@ -69,6 +69,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
         asymmetry=asymmetry(_scores(table)),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
+        readings=readings(plan.trials, known),
         published={name: value for name, value in literature.items() if value is not None},
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
