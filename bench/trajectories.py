@@ -82,6 +82,20 @@ class World:
         return Curve(steps=STEPS[: len(self.shape)], scores=scores, samples=samples)
 
 
+LARGEST = ("dip", "best", "recovered", "fall")
+
+
+def largest(expected: Array) -> dict[str, float]:
+    """The true values of the numbers that are the largest of several differences, by their names."""
+    falls = [expected[i] - expected[i + 1 :].min() for i in range(len(expected) - 1)]
+    return {
+        "dip": float(expected[0] - expected[1:].min()),
+        "best": float(expected[1:].max() - expected[0]),
+        "recovered": max(0.0, float(expected[-1] - expected[1:-1].min())),
+        "fall": float(max(falls)),
+    }
+
+
 def is_true(verdict: str, expected: Array) -> bool:
     """Whether what a verdict states holds of expected scores, in its own words and not the package's."""
     base, end, trained = expected[0], expected[-1], expected[1:]
@@ -151,6 +165,7 @@ class Tally:
     right: int = 0
     inside: int = 0
     hits: Counter[str] = field(default_factory=Counter)
+    hits_decided: Counter[str] = field(default_factory=Counter)
 
     @property
     def gains(self) -> int:
@@ -173,7 +188,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=80)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    random, console = np.random.default_rng(options.seed), Console(width=110)
+    random, console = np.random.default_rng(options.seed), Console(width=130)
     kept = Tally()
 
     table = Table(title=f"{options.repeats} studies of each shape; coverage of 95 % intervals")
@@ -183,7 +198,7 @@ def main() -> None:
         "decided",
         "right",
         "dips seen",
-        *("gains", "final", "area", "dip"),
+        *("gains", "final", "area", *LARGEST),
     ):
         table.add_column(column)
     for name, shape in SHAPES.items():
@@ -196,12 +211,14 @@ def main() -> None:
             truths = {
                 "final": expected[-1] - expected[0],
                 "area": np.trapezoid(expected - expected[0], log) / log[-1],
-                "dip": (expected[0] - expected[1:]).max(),
-            }
-            hits = {
-                key: sum(getattr(one, key).low <= truth <= getattr(one, key).high for one in found)
-                for key, truth in truths.items()
-            }
+            } | largest(expected)
+            hits, hits_decided = (
+                {
+                    key: sum(getattr(one, key).low <= truth <= getattr(one, key).high for one in some)
+                    for key, truth in truths.items()
+                }
+                for some in (found, decided)
+            )
             inside = sum(
                 gain.low <= truth <= gain.high
                 for one in found
@@ -217,6 +234,7 @@ def main() -> None:
                 *(share(hit, len(found)) for hit in hits.values()),
             )
             kept.add(len(found), len(decided), right_here, inside, hits)
+            kept.hits_decided.update(hits_decided)
     console.print(table)
 
     right, decided_all = Counter[str](), Counter[str]()
@@ -258,8 +276,12 @@ def main() -> None:
     console.print(
         f"{len(null)} curves without change, 100 x 1: a dip is seen in {share(seen, len(null))}.\n"
         f"All shapes and sizes: {share(kept.right, kept.decided)} of {kept.decided} verdicts right; coverage "
-        f"of gains {share(kept.inside, kept.gains)}, of finals {share(kept.hits['final'], kept.studies)}, of "
-        f"areas {share(kept.hits['area'], kept.studies)}, of dips {share(kept.hits['dip'], kept.studies)}."
+        f"of gains {share(kept.inside, kept.gains)}.\nCoverage of all, and where decided: "
+        + ", ".join(
+            f"{name} {share(kept.hits[name], kept.studies)} and {share(hit, kept.decided)}"
+            for name, hit in kept.hits_decided.items()
+        )
+        + "."
     )
 
     table = Table(title="Power: what is foretold of a shape, and what studies of that size then say")

@@ -9,7 +9,7 @@ import pytest
 
 from rsft.analysis.asymmetry import Point, asymmetry
 
-DIMENSIONS = {"gsm8k": "in-domain", "gcd": "out-of-domain", "hex-phi": "safety", "harmless": "safety"}
+DIMENSIONS = {"gsm8k": "in-domain", "gcd": "out-of-domain", "hex-phi": "safety", "xstest": "over-refusal"}
 
 
 def cell(trial: str, step: int, benchmark: str, value: float, **more: Any) -> dict[str, Any]:
@@ -75,8 +75,8 @@ def test_a_checkpoint_without_all_benchmarks_of_its_base_is_left_out() -> None:
 
 
 def test_over_refusal_stands_beside_and_is_no_safety() -> None:
-    answered = [cell("cot", step, "harmless", share) for step, share in ((0, 0.9), (80, 0.7))]
-    points = asymmetry([*TABLE, *answered], harmless="harmless")
+    answered = [cell("cot", step, "xstest", share) for step, share in ((0, 0.9), (80, 0.7))]
+    points = asymmetry([*TABLE, *answered])
     one = at(points, "cot", 80)
     assert one.refusal is not None and one.refusal.value == pytest.approx(0.2)
     assert one.safety.value == pytest.approx(-0.4)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
+from rsft.analysis.references import Reading
 from rsft.analysis.trajectory import Curve, Trajectory, trajectory
 from rsft.report.conclusions import claim_rows
 from rsft.report.page import ReportFacts, write_report
@@ -56,8 +57,10 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
         status=status,
         answers=[ANSWER],
         trajectories={("t", "gsm8k"): found},
+        readings=[Reading(base="big", data="cot", benchmark="math-500", found=found)],
     )
     page = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
+    assert "assumed: n = 1,500 (500 problems × 3 answers, taken as independent)" in page
     assert page.index('id="claims"') < page.index('id="verdicts"') < page.index('id="scores"')
     assert "It dips &lt;script&gt;" in page and "<script>" not in page
     assert '<span class="change down">contradicted</span>' in page

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap, ttest_ind
 
 from rsft.analysis.contrasts import Arm, contrasts
 from rsft.analysis.crossed import Between, Error
@@ -151,8 +152,23 @@ def test_seeds_that_differ_widen_the_interval() -> None:
     assert apart.verdict == "undecided" and "more seeds" in apart.why
     width = apart.effect.high - apart.effect.low
     assert width > 3 * (alike.effect.high - alike.effect.low)
-    # Two means of three seeds each, 0.1 apart: Student's t with 4 degrees of freedom.
-    assert width == pytest.approx(2 * 2.776 * 0.1 * math.sqrt(2 / 3), rel=0.12)
+    # All problems alike within a seed's mean: what is left is Student's t of two times three means.
+    known = ttest_ind([0.5, 0.6, 0.7], [0.4, 0.5, 0.6]).confidence_interval(0.95)
+    assert width == pytest.approx(known.high - known.low, rel=0.12)
+
+
+def test_one_seed_each_agrees_with_the_bootstrap_of_scipy() -> None:
+    random = np.random.default_rng(4)
+    before, after = random.binomial(1, 0.4, 300), random.binomial(4, 0.55, 300) / 4
+    pair = [arm("a", "1ep", "cot"), arm("b", "8ep", "cot")]
+    answers = {
+        (trial, 9, "gcd"): Answered(np.arange(300), scores.astype(float), 300)
+        for trial, scores in (("a", before), ("b", after))
+    }
+    (one,) = effects([asked(*pair)], {"ood": ["gcd"]}, answers)
+    known = bootstrap((after - before,), np.mean, n_resamples=10_000, rng=random).confidence_interval
+    ours, theirs = (one.effect.low, one.effect.high), (known.low, known.high)
+    assert ours == pytest.approx(theirs, abs=0.06 * (known.high - known.low))
 
 
 def test_luck_on_problems_is_taken_out_of_the_seeds() -> None:
@@ -203,22 +219,26 @@ def steps_of(one: Asked) -> dict[str, int]:
     return {arm.trial: arm.step for arm in one.arms}
 
 
-def test_three_views_choose_their_checkpoints() -> None:
+def test_views_choose_their_checkpoints() -> None:
     heavy = {step: 2_000 * step for step in (10, 40, 640)}
-    end, step, tokens = views([run("a", 80), run("b", 640), run("c", 640, data="long", tokens=heavy)])
+    few = {"rows": 640, "passes": 256 / 640, "family": "few"}  # 0.4 of an epoch a step, the others 0.1
+    end, step, epoch, tokens = views(
+        [run("a", 80), run("b", 640, **few), run("c", 640, data="long", tokens=heavy)]
+    )
     assert end.view == "at the end" and steps_of(end) == {"a": 80, "b": 640, "c": 640}
-    assert step.view == "at step 40" and steps_of(step) == {"a": 40, "b": 40, "c": 40}
-    assert tokens.view == "at about 80 thousand target tokens"
+    assert step.view == "fixed step (40)" and steps_of(step) == {"a": 40, "b": 40, "c": 40}
+    assert epoch.view == "fixed epoch (4)" and steps_of(epoch) == {"a": 40, "b": 10, "c": 40}
+    assert tokens.view == "fixed tokens (80 thousand)"
     assert steps_of(tokens) == {"a": 80, "c": 40}, "b has no checkpoint near"
     assert end.order["length"] == ["640st", "80st"], "two of three trials are long"
 
 
 def test_views_that_choose_alike_are_one_and_unfinished_trials_have_no_end() -> None:
     (only,) = views([run("a", 40), run("b", 40, data="nocot")])
-    assert only.view == "at the end"
+    assert only.view == "at the end = fixed step (40) = fixed epoch (4) = fixed tokens (40 thousand)"
     unfinished = run("c", 640, weights={10: "c/10"}, tokens={10: 10_000})
     assert {one.view: steps_of(one) for one in views([run("a", 40), unfinished])} == {
-        "at step 10": {"a": 10, "c": 10}
+        "fixed step (10) = fixed epoch (1) = fixed tokens (10 thousand)": {"a": 10, "c": 10}
     }
     assert views([]) == [] and views([run("a", 40)]) == []
 
@@ -239,7 +259,7 @@ def test_repeated_exposure_is_compared_with_one_pass() -> None:
     again = run("again", 640, data="cot-2.5k", length="8ep", recipe="batch_sequences=32", passes=32 / 2_560)
     large = run("large", 640, rows=20_480, length="8ep", passes=256 / 20_480)
     found = [one for one in views([large, again, one_pass]) if one.axes == ("exposure",)]
-    assert found[0].view == "at the end"
+    assert found[0].view == "at the end = fixed step (640) = fixed tokens (640 thousand)"
     assert found[0].order["exposure"] == ["1 × 20,480 rows", "8 × 20,480 rows", "8 × 2,560 rows"]
     answers = {(t, 640, "gcd"): answered(s) for t, s in (("once", 0.3), ("again", 0.6), ("large", 0.8))}
     (effect,) = effects(found[:1], {"ood": ["gcd"]}, answers)

@@ -176,9 +176,13 @@ def test_scaling_needs_two_bases_of_known_size() -> None:
 
 def test_asymmetry_has_a_panel_per_base_and_refusals_below() -> None:
     cells = made_up_cells().to_dict("records")
-    harmless = [row | {"benchmark": "harmless"} for row in cells if row["benchmark"] == "refusals"]
+    harmless = [
+        row | {"benchmark": "harmless", "dimension": "over-refusal"}
+        for row in cells
+        if row["benchmark"] == "refusals"
+    ]
     results = read_cells(made_up_cells())
-    drawing = asymmetry_figure(results, asymmetry([*cells, *harmless], harmless="harmless"))
+    drawing = asymmetry_figure(results, asymmetry([*cells, *harmless]))
     assert drawing is not None
     said = texts(drawing.svg)
     assert {"nano-4m", "nano-16m", "safety change (points)", "harmless refused (points)"} <= set(said)

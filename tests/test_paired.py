@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import bootstrap
 
 from rsft.analysis.bootstrap import benjamini_hochberg, holm
 from rsft.analysis.paired import bootstrap_interval, paired_difference, problem_means
@@ -95,6 +96,15 @@ def test_problems_of_one_side_are_left_out_and_counted() -> None:
     assert (found.problems, found.left_out) == (3, 1)
     with pytest.raises(DataError, match="there are 0"):
         paired_difference([score("a", "correct")], [score("b", "correct")])
+
+
+def test_a_paired_interval_agrees_with_the_bootstrap_of_scipy() -> None:
+    random = np.random.default_rng(0)
+    one = random.integers(0, 11, 200) / 10
+    two = np.clip(one + random.integers(-3, 5, 200) / 10, 0, 1)
+    found = paired_difference(checkpoint(list(one)), checkpoint(list(two)), draws=10_000).change
+    known = bootstrap((two - one,), np.mean, n_resamples=10_000, rng=random).confidence_interval
+    assert (found.low, found.high) == pytest.approx(tuple(known), abs=0.05 * (known.high - known.low))
 
 
 def test_means_of_problems_leave_errors_out() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rsft.analysis.references import claimed, references
+from rsft.analysis.references import assumed_size, claimed, readings, references
 from rsft.spec import Claim, Pick
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
@@ -94,3 +94,15 @@ def test_what_was_published_of_a_claim(
     one = claim(trials=Pick(model="Qwen3-4B-Base", data="math-cot"), **more)
     found = claimed(one, names, TRIALS, KNOWN)
     assert found is None if value is None else found == pytest.approx(value)
+
+
+def test_published_curves_are_read_with_the_size_that_is_assumed() -> None:
+    found = {(one.base, one.data, one.benchmark): one for one in readings(TRIALS, KNOWN)}
+    math_500 = found["Qwen3-4B-Base", "math-cot", "math-500"]
+    assert math_500.found.verdict == "dip and recovery"
+    assert math_500.assumed == "n = 1,500 (500 problems × 3 answers, taken as independent)"
+    assert ("Qwen3-1.7B-Base", "math-cot", "ifeval") not in found, "half of it is doubtful"
+    truthful = found["Qwen3-4B-Base", "math-cot", "truthfulqa"].found
+    assert truthful.final.value == pytest.approx(0.908 - 0.816, abs=1e-3), "not the helpful share"
+    assert assumed_size("ifeval") == "541 problems × 1 answer" and assumed_size("halueval") == ""
+    assert readings(TRIALS, {}) == []

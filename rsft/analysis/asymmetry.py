@@ -11,7 +11,7 @@ from typing import Any
 from rsft.analysis.bootstrap import LEVEL, Interval
 
 REASONING = ("in-domain", "out-of-domain")
-SAFETY = ("safety",)
+SAFETY = "safety"
 OVER_REFUSAL = "over-refusal"
 """Dimension of benchmarks whose score is the share of harmless requests that are answered: within safety it
 would hide that a model refuses everything."""
@@ -45,7 +45,6 @@ def asymmetry(
     cells: Sequence[Mapping[str, Any]],
     *,
     metric: str = "accuracy",
-    harmless: str | None = None,
     level: float = LEVEL,
 ) -> list[Point]:
     """Every checkpoint that has both, in the order of the table.
@@ -58,7 +57,6 @@ def asymmetry(
         cells: rows of the tidy table (rsft.analysis.table), complete or not. A checkpoint counts when it was
             asked all reasoning and safety benchmarks that its trial's base was.
         metric: of the scores.
-        harmless: benchmark of harmless requests: its score, the share that is answered, is no part of safety.
         level: of the intervals.
     """
     rows = {
@@ -68,7 +66,7 @@ def asymmetry(
     }
     asked: dict[str, dict[str, str]] = {}
     for (trial, step, benchmark), row in rows.items():
-        if step == 0 and benchmark != harmless:
+        if step == 0:
             asked.setdefault(trial, {})[benchmark] = str(row["dimension"])
 
     def change(trial: str, step: int, names: Sequence[str]) -> Interval | None:
@@ -85,22 +83,21 @@ def asymmetry(
     first = {key[:2]: row for key, row in reversed(rows.items())}
     for trial, step in dict.fromkeys((key[0], key[1]) for key in rows if key[1]):
         mine = asked.get(trial, {})
-        sides = [
+        reasoning, safety, answered = (
             change(trial, step, [name for name, dimension in mine.items() if dimension in group])
-            for group in (REASONING, SAFETY)
-        ]
-        if sides[0] is None or sides[1] is None:
+            for group in (REASONING, (SAFETY,), (OVER_REFUSAL,))
+        )
+        if reasoning is None or safety is None:
             continue
         row = first[trial, step]
-        answered = change(trial, step, [harmless]) if harmless else None
         points.append(
             Point(
                 trial=trial,
                 base=str(row["base"]),
                 data=str(row["data"]),
                 step=step,
-                reasoning=sides[0],
-                safety=sides[1],
+                reasoning=reasoning,
+                safety=safety,
                 refusal=answered.negative if answered else None,
             )
         )

@@ -13,8 +13,11 @@ so bias correction would change little.
 The largest of several noisy numbers lies above the largest true one. So of `largest`, `value` is
 cross-fitted: picked on one half of the problems, measured on the other, averaged over halvings; `low` is
 simultaneous, so it holds whichever contrast was picked (Chernozhukov, Lee and Rosen 2013, Econometrica
-81:667, with their adaptive selection); `high` is the highest upper end, since the true largest lies below its
-own upper end, and that below the highest.
+81:667, with their adaptive selection). The highest of all upper ends would hold whichever is truly largest,
+and far too often where several nearly are. So `high` is where the bootstrap of the largest itself puts it,
+which takes observed values for true ones and is right where one stands out; but no less than the highest of
+one-sided ends at FLOOR, since it is too bold where many are near (Andrews 2000, Econometrica 68:399). So it
+may lie below the upper end of one of them. Verdicts rest on p-values, not on `high`.
 """
 
 from __future__ import annotations
@@ -41,6 +44,8 @@ TAIL_DRAWS = 5
 """At least, from which a tail goes on."""
 SMALLEST = 1e-300
 """p-value."""
+FLOOR = 0.85
+"""Level of the one-sided ends that the upper end of the largest is never below; see bench/trajectories.py."""
 _HALVINGS = 50
 _BLOCK = 4_000_000
 """Counts of problems held at once while drawing: 32 MB."""
@@ -143,7 +148,10 @@ class Bootstrap:
         near = self._near(values, stderr, noise)
         (bound,) = quantiles(noise[near].max(0), (1 + level) / 2)
         low = (values - bound * stderr)[near].max()
-        high = (values + quantiles(errors, (1 + level) / 2)[0]).max()
+        stderr = np.maximum(stderr, SAME)
+        largest = ((values - values.max()) / stderr)[near, None] - noise[near]
+        (least,) = quantiles(largest.max(0), (1 - level) / 2)
+        high = max((values - least * stderr).max(), (values + quantiles(errors, FLOOR)[0]).max())
         (a, b), each = (half @ weights.T for half in self._halves), np.arange(_HALVINGS)
         value = np.clip((a[each, b.argmax(1)] + b[each, a.argmax(1)]).mean(), low, high)
         return float(value), float(low), float(high)

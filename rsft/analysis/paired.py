@@ -93,7 +93,8 @@ def bootstrap_interval(
 ) -> Interval:
     """Percentile interval of a mean over problems (Efron and Tibshirani 1993, ch. 13).
 
-    Deviations are stretched by sqrt(n / (n - 1)): a resample of n varies as if there were n - 1.
+    The draws are scipy.stats.bootstrap's. Deviations are stretched by sqrt(n / (n - 1)): a resample of n
+    varies as if there were n - 1.
 
     Args:
         values: one per problem, such as `problem_means`.
@@ -108,14 +109,17 @@ def bootstrap_interval(
     n = len(sample)
     if n < 2:
         raise DataError(f"a bootstrap interval needs two or more problems; got {n}.")
-    random = np.random.default_rng(seed)
-    mean = float(sample.mean())
-    means = np.concatenate(
-        [
-            sample[random.integers(n, size=(some, n))].mean(axis=1)
-            for some in np.diff([*range(0, draws, max(1, 2_000_000 // n)), draws])
-        ]
+    from scipy.stats import bootstrap  # takes a second to import
+
+    drawn = bootstrap(
+        (sample,),
+        np.mean,
+        n_resamples=draws,
+        batch=max(1, 2_000_000 // n),
+        confidence_level=level,
+        method="percentile",
+        rng=np.random.default_rng(seed),
     )
-    ends = np.quantile(means, ((1 - level) / 2, (1 + level) / 2))
+    mean, ends = float(sample.mean()), np.array(drawn.confidence_interval)
     low, high = mean + (ends - mean) * math.sqrt(n / (n - 1))
     return Interval(mean, float(low), float(high))

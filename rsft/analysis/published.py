@@ -198,7 +198,11 @@ def published_curve(base: str, data: str, benchmark: str, seed: int = 0) -> Curv
         DataError: no such curve with step 0, or a benchmark whose number of answers is not known.
     """
     # A table of its own for a curve: the base's score is the one that its authors compare with.
-    every = [row for row in published() if (row.base, row.benchmark) == (base, benchmark)]
+    every = [
+        row
+        for row in published()
+        if (row.base, row.benchmark) == (base, benchmark) and row.metric in ("accuracy", "truthful")
+    ]
     trained = {row.step: row.value for row in every if row.data == data and row.epochs == 8}
     starts = [row.value for row in every if row.data is None]
     if not trained or not starts or benchmark not in ANSWERS:

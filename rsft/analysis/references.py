@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from rsft.analysis.published import Published, published
+from rsft.analysis.published import ANSWERS, Published, published, published_curve, reading
+from rsft.analysis.trajectory import Trajectory
 from rsft.spec.claim import Claim, Pick
 from rsft.spec.recipes import STUDY
 from rsft.spec.trial import Trial
@@ -30,6 +33,44 @@ def references(trials: Sequence[Trial]) -> dict[tuple[str, str], dict[int, float
             if _about(trial, one):
                 found.setdefault((trial.id, one.benchmark), {}).setdefault(one.step, one.value)
     return {key: dict(sorted(steps.items())) for key, steps in found.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A published curve that a trial of ours repeats, judged as ours are; see `published_curve`."""
+
+    base: str
+    data: str
+    benchmark: str
+    found: Trajectory
+
+    @property
+    def assumed(self) -> str:
+        """`n = 1,500 (500 problems × 3 answers, taken as independent)`: the tables have no single answers."""
+        n = math.prod(ANSWERS[self.benchmark])
+        return f"n = {n:,} ({assumed_size(self.benchmark)}, taken as independent)"
+
+
+def assumed_size(benchmark: str) -> str:
+    """Behind a published score: `500 problems × 3 answers`; empty where nothing is known of it."""
+    if benchmark not in ANSWERS:
+        return ""
+    problems, samples = ANSWERS[benchmark]
+    return f"{problems:,} problems × {samples} answer{'' if samples == 1 else 's'}"
+
+
+def readings(trials: Sequence[Trial], known: References) -> list[Reading]:
+    """Of the curves that are published step by step and are not doubtful, each once and by itself."""
+    axes = {trial.id: (trial.model.label, trial.data.name) for trial in trials}
+    found: dict[tuple[str, str, str], Reading] = {}
+    for (trial, benchmark), steps in known.items():
+        base, data = key = axes[trial]
+        if len(steps) < 3 or benchmark not in ANSWERS or (*key, benchmark) in found:
+            continue
+        if published_curve(base, data, benchmark).steps == tuple(steps):  # else some are doubtful
+            one = reading(base, data, benchmark)
+            found[*key, benchmark] = Reading(base=base, data=data, benchmark=benchmark, found=one)
+    return list(found.values())
 
 
 def _a_score(one: Published) -> bool:

@@ -1,6 +1,7 @@
-"""Which checkpoints of which trials are compared: at the end, at one step, at one number of target tokens.
+"""Which checkpoints of which trials are compared: at the end, at a fixed step, epoch or number of tokens.
 
-Trials of unlike lengths are alike in one of these only. In each view, data variants that are subsets of
+Trials of unlike lengths are alike in one of these only: a fixed epoch compares equal exposure to each row, a
+fixed step or number of tokens equal training. In each view, data variants that are subsets of
 others are compared as *exposure* as well: how often fewer rows were passed against once over more, where
 base, source, recipe and steps agree.
 """
@@ -19,9 +20,9 @@ from rsft.analysis.effects import Asked
 
 AXES = ("length", "data", "base")
 NEAR = 1.25
-"""A checkpoint stands for a number of tokens when it saw no more than so many times more or fewer."""
+"""A checkpoint stands for a number of tokens, or epochs, up to so many times as large or small as its own."""
 _BUDGETS = 64
-"""Numbers of tokens that are tried, log-spaced."""
+"""Numbers of tokens, or of epochs, that are tried, log-spaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,20 +53,25 @@ class Run:
 
 
 def views(runs: Sequence[Run]) -> list[Asked]:
-    """What to look for in a sweep; views that would choose the same checkpoints are one.
+    """What to look for in a sweep; views of the same checkpoints are one, under all their names.
 
     The reference of an axis is the level with most trials; of several the shortest length, the first data,
     the smallest base. Of exposure it is the fewest passes. The step is the one that most trials were
-    evaluated at, the latest of several; the number of target tokens likewise, where a checkpoint within a
-    factor of NEAR counts, the nearest of a trial's.
+    evaluated at, the latest of several; the epoch and the number of target tokens likewise, where a
+    checkpoint within a factor of NEAR counts, the nearest of a trial's.
     """
+    epochs = {run.trial: {step: step * run.passes for step in run.weights} for run in runs if run.passes}
     picked: dict[str, dict[str, int]] = {}
     for name, steps in (
         ("at the end", {run.trial: run.steps for run in runs if run.steps in run.weights}),
         _at_step(runs),
-        _at_tokens(runs),
+        _near("fixed epoch", epochs),
+        _near("fixed tokens", {run.trial: run.tokens for run in runs}),
     ):
-        if len(steps) > 1 and steps not in picked.values():
+        same = next((other for other, chosen in picked.items() if chosen == steps), None)
+        if same is not None:
+            picked = {f"{other} = {name}" if other == same else other: at for other, at in picked.items()}
+        elif len(steps) > 1:
             picked[name] = steps
     order = {
         "length": _order([run.length for run in sorted(runs, key=lambda run: run.steps)]),
@@ -104,27 +110,33 @@ def _arm(run: Run, step: int, levels: dict[str, str]) -> Arm:
 def _at_step(runs: Sequence[Run]) -> tuple[str, dict[str, int]]:
     counts = Counter(step for run in runs for step in run.weights)
     step = max(counts, key=lambda step: (counts[step], step), default=0)
-    return f"at step {step}", {run.trial: step for run in runs if step in run.weights}
+    return f"fixed step ({step:,})", {run.trial: step for run in runs if step in run.weights}
 
 
-def _at_tokens(runs: Sequence[Run]) -> tuple[str, dict[str, int]]:
-    seen = [[(math.log(n), step) for step, n in run.tokens.items() if n > 0] for run in runs]
-    every = [log for one in seen for log, _ in one]
+def _near(name: str, amounts: Mapping[str, Mapping[int, float]]) -> tuple[str, dict[str, int]]:
+    """The amount that most trials have a checkpoint near, the largest of several, and each one's nearest.
+
+    Args:
+        name: of the view; the amount follows it, the middle one of those chosen.
+        amounts: by trial, of each evaluated step.
+    """
+    seen = {
+        trial: [(math.log(amount), step) for step, amount in by_step.items() if amount > 0]
+        for trial, by_step in amounts.items()
+    }
+    every = [log for one in seen.values() for log, _ in one]
     if not every:
         return "", {}
     budgets = np.linspace(min(every), max(every), _BUDGETS)
-    nearest = [np.abs(np.array([log for log, _ in one])[:, None] - budgets).min(0) for one in seen if one]
+    nearest = [
+        np.abs(np.array([log for log, _ in one])[:, None] - budgets).min(0) for one in seen.values() if one
+    ]
     near = (np.stack(nearest) <= math.log(NEAR)).sum(0)
     budget = float(budgets[np.flatnonzero(near == near.max())[-1]])
-    found = [min(one, key=lambda pair: abs(pair[0] - budget), default=(math.inf, 0)) for one in seen]
-    chosen = {
-        run.trial: pair
-        for run, pair in zip(runs, found, strict=True)
-        if abs(pair[0] - budget) <= math.log(NEAR)
-    }
+    found = {trial: min(one, key=lambda pair: abs(pair[0] - budget)) for trial, one in seen.items() if one}
+    chosen = {trial: pair for trial, pair in found.items() if abs(pair[0] - budget) <= math.log(NEAR)}
     middle = math.exp(sum(log for log, _ in chosen.values()) / len(chosen))
-    steps = {trial: step for trial, (_, step) in chosen.items()}
-    return f"at about {_many(middle)} target tokens", steps
+    return f"{name} ({_many(middle)})", {trial: step for trial, (_, step) in chosen.items()}
 
 
 def _many(count: float) -> str:
@@ -132,7 +144,7 @@ def _many(count: float) -> str:
     for unit, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
         if count >= unit:
             return f"{float(f'{count / unit:.2g}'):g}{name}"
-    return f"{count:.0f}"
+    return f"{count:.2g}"
 
 
 def _exposed(runs: Sequence[Run], steps: Mapping[str, int]) -> list[Arm]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsft.analysis.references import References
+from rsft.analysis.references import References, assumed_size
 from rsft.report.curves import LOSS_POINTS, curves, loss_points, published_curves, steps_of
 from rsft.report.drawing import Drawing, drawn_as, file_name
 from rsft.report.look import GREY, Look
@@ -48,10 +48,15 @@ def score_figures(results: Results, references: References | None = None) -> lis
             share_y(panels, [*found, *said], scale=100, ceiling=100)
             panels[0].set_ylabel("score (%)")
             look.legend(figure, base=True)
-            about = (column.dimension, column.about, column.size, "open diamonds: published" if said else "")
+            about = (column.dimension, column.about, column.size, _published(name) if said else "")
             caption = ", ".join(part for part in about if part)
             drawings.append(Drawing.of(figure, file=file, title=name, caption=caption))
     return drawings
+
+
+def _published(benchmark: str) -> str:
+    size = assumed_size(benchmark)
+    return f"open diamonds: published{f' (of {size}, as far as is known)' if size else ''}"
 
 
 def truncation_figure(results: Results) -> Drawing | None:

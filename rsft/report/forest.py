@@ -173,4 +173,4 @@ def _legend(figure: Figure, views: Sequence[str]) -> None:
     figure.legend(handles=verdicts, bbox_to_anchor=(0, 1), ncols=4, **place)
     if len(views) > 1:
         low = 1 - 0.2 / figure.get_figheight()
-        figure.legend(handles=handles, bbox_to_anchor=(0, low), ncols=3, **place)
+        figure.legend(handles=handles, bbox_to_anchor=(0, low), ncols=4, **place)

@@ -21,7 +21,7 @@ from rsft.analysis.asymmetry import Point
 from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer
 from rsft.analysis.effects import Effect
-from rsft.analysis.references import References
+from rsft.analysis.references import Reading, References
 from rsft.analysis.trajectory import Trajectory
 from rsft.report.claim_figures import claim_figures
 from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
@@ -84,6 +84,8 @@ class ReportFacts:
     """Number of weights by base, where they are known."""
     references: References = field(default_factory=dict)
     """Published scores of trials."""
+    readings: Sequence[Reading] = ()
+    """What we make of published curves."""
     published: Mapping[str, float] = field(default_factory=dict)
     """Published difference by name of the claim."""
     procedures: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -131,7 +133,7 @@ def draw(shown: Shown, facts: ReportFacts, traces: ProcedureSection) -> Figures:
         scaling=scaling_figure(results, facts.parameters),
         runs=[one for one in (*runs, *heldout_figures(drawn, logs)) if one is not None],
         asymmetry=asymmetry_figure(drawn, [point for point in facts.asymmetry if point.trial in trials]),
-        procedures=traces.figures,
+        procedures=[one for one in (*traces.figures, traces.transfer_figure) if one is not None],
     )
 
 
@@ -160,7 +162,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
     if not facts.procedures.empty:
         files["procedures.csv"] = facts.procedures.to_csv(index=False, lineterminator="\n")
-    for table in tables(
+    written = [] if traces.transfer is None else [traces.transfer]
+    written += tables(
         results,
         grid,
         answers=facts.answers,
@@ -168,7 +171,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         trajectories=facts.trajectories,
         effects=facts.effects,
         points=facts.asymmetry,
-    ):
+    )
+    for table in written:
         files |= dict(table.files())
     for old in storage.names(TABLES):
         if old.endswith((".csv", ".md", ".tex")) and old not in files:
@@ -204,6 +208,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         shown=shown,
         verdicts=verdict_rows(listed, facts.trajectories),
         tally=verdict_tally(results, facts.trajectories),
+        readings=facts.readings,
         grid=grid.of({axes.trial for axes in listed.trials}),
         rose=grid.count("up"),
         fell=grid.count("down"),

@@ -15,10 +15,12 @@ from rsft.analysis.procedures import PROCEDURES
 from rsft.records import Estimate
 from rsft.report.curves import curves, steps_of
 from rsft.report.drawing import Drawing, drawn_as, file_name
+from rsft.report.exports import Table
 from rsft.report.look import Look
 from rsft.report.panels import draw_curves, panel_grid, share_y
 from rsft.report.results import DIMENSIONS, Results, TrialAxes
-from rsft.report.tables import DASH, MINUS
+from rsft.report.tables import DASH, signed
+from rsft.report.transfer import transfer_figure, transfer_table, transfers
 
 DRAWN = (*PROCEDURES, THINKING_TOKENS, "repetition", "loops")
 """Of the figures, in two rows per dimension: the procedures, and surface verbosity below them."""
@@ -47,6 +49,9 @@ class ProcedureSection:
     links: tuple[tuple[TrialAxes, str, int, tuple[tuple[str, bool], ...]], ...] = ()
     """Trial, dimension, problems, and per measure the difference with its interval, and whether that is
     clear of 0."""
+    transfer: Table | None = None
+    """Of procedures from in-domain to out-of-domain traces, with a figure; None where one side is missing."""
+    transfer_figure: Drawing | None = None
 
 
 def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection:
@@ -60,7 +65,10 @@ def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection
         {dimension for _, dimension, _ in pooled.series},
         key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else len(DIMENSIONS), name),
     )
+    carried = transfers(pooled, {base: int(n) for base, n in sizes.items() if n < math.inf})
     return ProcedureSection(
+        transfer=transfer_table(carried) if carried else None,
+        transfer_figure=transfer_figure(carried, Look.of(pooled.trials)),
         figures=tuple(_figure(pooled, base, dimensions) for base in pooled.bases),
         heads=tuple(NAMES.get(name, name) for name in MEASURES),
         rows=tuple(_rows(pooled, dimensions)),
@@ -159,7 +167,7 @@ def _links(
                 (DASH, False)
                 if row is None
                 else (
-                    f"{_signed(row['value'])} ({_signed(row['ci_low'])} to {_signed(row['ci_high'])})",
+                    f"{signed(row['value'])} ({signed(row['ci_low'])} to {signed(row['ci_high'])})",
                     row["ci_low"] > 0 or row["ci_high"] < 0,
                 )
                 for row in mine
@@ -172,8 +180,3 @@ def _said(measure: str, estimate: Estimate | None) -> str:
     if estimate is None:
         return DASH
     return f"{(100 if measure in SHARES else 1) * estimate.value:,.{0 if measure == THINKING_TOKENS else 1}f}"
-
-
-def _signed(value: float) -> str:
-    text = f"{abs(value):,.1f}"
-    return text if text == "0.0" else f"{'+' if value > 0 else MINUS}{text}"

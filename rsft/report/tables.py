@@ -156,7 +156,7 @@ def plus_minus(estimate: Estimate | None, scale: float = 100.0) -> str:
 
 def signed(points: float) -> str:
     """`+4.2`, a true minus sign for a loss, plain `0.0` for none."""
-    text = f"{abs(points):.1f}"
+    text = f"{abs(points):,.1f}"
     return text if text == "0.0" else f"{'+' if points > 0 else MINUS}{text}"
 
 

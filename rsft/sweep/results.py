@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rsft import layout
-from rsft.analysis.asymmetry import OVER_REFUSAL, SAFETY, asymmetry
-from rsft.analysis.references import claimed, references
+from rsft.analysis.asymmetry import SAFETY, asymmetry
+from rsft.analysis.references import claimed, readings, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.report.page import ReportFacts, write_report
 from rsft.sweep.adaptive import chance_of, summary
@@ -60,16 +60,16 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
     }
-    harmless = [q.card.name for q in plan.questions if q.card.dimension == OVER_REFUSAL]
     facts = ReportFacts(
         answers=answered,
         trajectories=verdicts,
         chance=chance,
         adaptive=summary(plan, answered, verdicts),
         effects=axis_effects(plan, means),
-        asymmetry=asymmetry(_scores(table), harmless=harmless[0] if harmless else None),
+        asymmetry=asymmetry(_scores(table)),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
+        readings=readings(plan.trials, known),
         published={name: value for name, value in literature.items() if value is not None},
         sweep=plan.storage.read_json(layout.SWEEP),
         cells=table.to_pandas(),
@@ -84,7 +84,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
 
 def _scores(table: pa.Table) -> list[dict[str, Any]]:
     """Rows of the table that asymmetry is about; none where nothing is asked of safety."""
-    if not pc.any(pc.is_in(table["dimension"], pa.array(SAFETY))).as_py():
+    if not pc.any(pc.equal(table["dimension"], SAFETY)).as_py():
         return []
     columns = ["trial", "base", "data", "step", "benchmark", "dimension", "metric", "value", "stderr"]
     rows: list[dict[str, Any]] = (
