@@ -13,6 +13,8 @@ from pathlib import Path
 import torch
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from vllm import SamplingParams
+from vllm.v1.sample.ops.topk_topp_sampler import apply_top_k_top_p_pytorch
 
 import rsft.generation.engine as engine_module
 from rsft import layout
@@ -23,6 +25,7 @@ from rsft.canary import Canary, distance
 from rsft.data.template import load_tokenizer
 from rsft.errors import EngineError
 from rsft.generation.engine import Engine
+from rsft.generation.nucleus import Nucleus, cut
 from rsft.generation.requests import Adapter, CellRequest, EvalTask
 from rsft.spec.model import ModelSpec
 from rsft.training.export import reference_canary
@@ -160,6 +163,40 @@ def beside_and_merged(folder: Path) -> dict[str, object]:
     return {"same as merged": same, "differ": differ, "wrong canary": wrong}
 
 
+def nucleus(engine: Engine, weights: str, canary: Canary) -> dict[str, object]:
+    """Top-p as vLLM cuts it and as we do: which tokens are left, and what is drawn with the same seeds."""
+    torch.manual_seed(0)
+    logits, mass = 3 * torch.randn(64, 4_096), torch.rand(64, 1)
+    theirs = apply_top_k_top_p_pytorch(logits.clone(), None, mass.squeeze(1))
+    ours = cut(logits.clone(), mass)
+    processor = Nucleus(None, torch.device("cpu"), False)
+    processor._masses = {3: 0.5, 1: 0.9}  # two of four rows, as requests that moved leave them
+    some = processor.apply(logits[:4].clone())
+    task = replace(task_of(weights, canary), temperature=0.8, top_p=0.7)
+    asked, sampling = problems(CARDS["gsm-symbolic"], 20), Engine._sampling
+
+    def drawn() -> list[str]:
+        ((_, answers),) = engine.answer([task], {"f": asked}, {"f": set()})
+        return [g.text for g in sorted(answers, key=lambda g: g.problem)]
+
+    def plain(self: Engine, task: EvalTask, seed: int, budget: int) -> SamplingParams:
+        made = sampling(self, task, seed, budget)
+        made.top_p, made.extra_args = task.top_p, None
+        return made
+
+    with_ours = drawn()
+    engine_module.Engine._sampling = plain  # type: ignore[method-assign]
+    with_theirs = drawn()
+    engine_module.Engine._sampling = sampling  # type: ignore[method-assign]
+    return {
+        "masked otherwise": int((ours.isinf() != theirs.isinf()).sum()),
+        "masked": int(ours.isinf().sum()),
+        "rows cut": [row for row in range(4) if some[row].isinf().any()],
+        "same answers": sum(a == b for a, b in zip(with_ours, with_theirs, strict=True)),
+        "different answers": len(set(with_ours)),
+    }
+
+
 def main(folder: Path) -> None:
     found: dict[str, object] = {}
     for architecture, tied in (("qwen3", False), ("llama", True), ("llama", False)):
@@ -172,6 +209,8 @@ def main(folder: Path) -> None:
 
     base = base_of("qwen3", True, folder)
     found["qwen3 tied"], engine, base_canary, other_canary = swapped_and_fresh(base, folder / "qwen3 tied")
+
+    found["nucleus"] = nucleus(engine, str(folder / "qwen3 tied"), other_canary)
 
     # The trap: without packing the tied head again, the old head answers, and the canary must say so.
     engine_module.repack_tied_head = lambda model: False

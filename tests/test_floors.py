@@ -49,8 +49,11 @@ DOORS: dict[str, tuple[str, ...]] = {
         "rsft/training/loop.py",
         "rsft/generation/stream.py",
     ),
-    "vllm": ("rsft/generation/engine.py",),
-    "torch": ("rsft/training/", "rsft/nano/", "rsft/generation/reward.py"),
+    "vllm": ("rsft/generation/engine.py", "rsft/generation/nucleus.py"),
+    "torch": (
+        *("rsft/training/", "rsft/nano/"),
+        *("rsft/generation/reward.py", "rsft/generation/nucleus.py"),
+    ),
     "deepspeed": ("rsft/training/",),
     "transformers": ("rsft/training/", "rsft/nano/", "rsft/data/", "rsft/generation/reward.py"),
     "datasets": ("rsft/data/source.py", "rsft/data/overlap.py", "rsft/benchmarks/source.py"),

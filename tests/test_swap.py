@@ -59,6 +59,14 @@ def test_adapters_side_by_side_answer_as_their_merged_weights_do(found: dict[str
     assert "does not reproduce its canary" in adapters["wrong canary"]
 
 
+def test_top_p_cuts_as_vllm_does_and_draws_the_same_answers(found: dict[str, Any]) -> None:
+    facts = found["nucleus"]
+    assert facts["masked"] > 64 * 4_096 / 2
+    assert facts["masked otherwise"] <= 2, "a mass that a sum in another order puts on either side of an edge"
+    assert facts["rows cut"] == [1, 3]
+    assert facts["same answers"] == 20 and facts["different answers"] > 10
+
+
 def test_a_tied_head_that_was_not_packed_again_is_caught(found: dict[str, float]) -> None:
     assert found["stale head off by"] > 100 * CANARY_TOLERANCE["cpu"]
     assert found["restarts after a stale head"] == 1

@@ -21,6 +21,7 @@ from vllm.sampling_params import RequestOutputKind
 from rsft.canary import Canary, distance
 from rsft.data.template import load_tokenizer, user_prompt_ids
 from rsft.errors import EngineError
+from rsft.generation.nucleus import MASS, Nucleus
 from rsft.generation.requests import (
     CellRequest,
     EvalTask,
@@ -70,7 +71,8 @@ class Engine:
         """How often a swap could not be proven and the engine was started anew."""
 
     def _start(self, weights: str) -> LLM:
-        return LLM(**engine_arguments(weights, *self._settings))
+        processors = [Nucleus] if self._device == "cpu" else None
+        return LLM(**engine_arguments(weights, *self._settings), logits_processors=processors)
 
     def close(self) -> None:
         """Gives the engine's memory back; nothing can be asked afterwards."""
@@ -203,9 +205,11 @@ class Engine:
                     yield cell, found[cell.folder]
 
     def _sampling(self, task: EvalTask, seed: int, budget: int) -> SamplingParams:
+        own = self._device == "cpu" and 0 < task.top_p < 1 and task.temperature > 0
         return SamplingParams(
             temperature=task.temperature,
-            top_p=task.top_p,
+            top_p=1.0 if own else task.top_p,
+            extra_args={MASS: task.top_p} if own else None,
             seed=seed,
             max_tokens=budget,
             stop_token_ids=[self._tokenizer.eos_token_id],

@@ -70,6 +70,9 @@ def engine_arguments(
         # ("CPU Generator does not use offset"), so prompts go in whole.
         "enable_chunked_prefill": False,
         "max_num_batched_tokens": max(8_192, max_model_tokens or 0),
+        # A step of a small model is Python for the most part, whatever it holds: a tenth faster than with
+        # vLLM's 256 where a checkpoint has 300 requests.
+        "max_num_seqs": 512,
     }
 
 
