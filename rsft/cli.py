@@ -16,7 +16,7 @@ from rich.console import Console
 from rsft import layout
 from rsft.errors import SpecError
 from rsft.spec.distill import DistillSpec
-from rsft.spec.evaluation import EvalSpec
+from rsft.spec.evaluation import EvalSpec, JudgeSpec
 from rsft.storage import Storage
 from rsft.sweep.entry import AdaptiveOption, OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
@@ -135,7 +135,7 @@ def evaluate(
     engines: Annotated[int, typer.Option(help="Engines at work at the same time.")] = 1,
     tensor_parallel: Annotated[int, typer.Option(help="GPUs of each engine.")] = 1,
     judge: Annotated[
-        str | None, typer.Option(help="MODEL@ADDRESS of a judge, for benchmarks that need one.")
+        str | None, typer.Option(help="Model that judges in our own engines; or MODEL@ADDRESS, an endpoint.")
     ] = None,
     reward: Annotated[str | None, typer.Option(help="Reward model, for benchmarks that need one.")] = None,
     device: Annotated[Device, typer.Option(help="Where the engine runs.")] = "gpu",
@@ -152,14 +152,13 @@ def evaluate(
             "samples": samples,
             "max_new_tokens": max_new_tokens,
         }
-        who, _, address = (judge or "").rpartition("@")
         evaluation = EvalSpec(
             benchmarks=uses,
             sampling=sampling,
             max_model_tokens=max_model_tokens,
             engines=engines,
             tensor_parallel=tensor_parallel,
-            judge={"model": who, "address": address} if judge else None,
+            judge=JudgeSpec.named(judge) if judge else None,
             reward={"source": reward} if reward else None,
         )
         return evaluate_only(models, evaluation, storage, name, device)

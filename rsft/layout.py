@@ -67,6 +67,11 @@ def earlier(folder: str, time: str, ending: str) -> str:
     return f"{folder}/earlier/{time}.{ending}"
 
 
+def judging(rubric: str, judge: str, batch: str) -> str:
+    """What a judge in our own engines was asked at a time, and said."""
+    return f"{judgements(rubric, judge).removesuffix('.jsonl')}/{batch}"
+
+
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
     return f"judgements/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"

@@ -1,7 +1,9 @@
-"""Verdicts of a model behind an OpenAI-compatible endpoint: each asked for once, kept, and resumed.
+"""Verdicts of a model: each asked for once, kept, and resumed.
 
-The door of HTTP in this room; the standard library is enough for it, so grading needs no client package. A
-verdict that cannot be had is an error with its reason, never a low score.
+Asked behind an OpenAI-compatible endpoint; or, of a judge without an address, by whoever has an engine, who
+is told what is still `wanted` and hands over the words. The door of HTTP in this room; the standard library
+is enough for it, so grading needs no client package. A verdict that cannot be had is an error with its
+reason, never a low score.
 """
 
 from __future__ import annotations
@@ -16,13 +18,12 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 from rsft.errors import StorageError
-from rsft.records import Generation, Outcome, Problem, Score
 from rsft.scoring.reading import answer_part
 from rsft.scoring.rubrics import Rubric
 
@@ -60,6 +61,10 @@ class Judgement:
     """It was known before."""
 
 
+WAITS = "not judged yet"
+"""Why there is no verdict of a judge without an address that has not been asked."""
+
+
 class _Again(Exception):
     """A failure that may pass; `pause_s` is what the server asked for."""
 
@@ -77,7 +82,7 @@ class Judge:
 
     def __init__(
         self,
-        address: str,
+        address: str | None,
         model: str,
         rubric: Rubric,
         cache: str | Path,
@@ -91,7 +96,7 @@ class Judge:
         """Reads the verdicts that are known; opens no connection.
 
         Args:
-            address: such as http://127.0.0.1:8000/v1.
+            address: such as http://127.0.0.1:8000/v1; None: verdicts come by `hear` alone.
             model: name of the judge there.
             rubric: what is asked.
             cache: JSON-lines file to which each verdict is added as soon as it is there.
@@ -104,7 +109,7 @@ class Judge:
         Raises:
             StorageError: the cache cannot be read.
         """
-        self._url = f"{address.rstrip('/')}/chat/completions"
+        self._url = f"{address.rstrip('/')}/chat/completions" if address else None
         self._model, self._version, self._rubric = model, version, rubric
         self._parallel, self._attempts, self._limit_s, self._pause_s = parallel, attempts, limit_s, pause_s
         self._cache = Path(cache)
@@ -118,7 +123,7 @@ class Judge:
 
     def key(self, item: Item) -> str:
         """Of a verdict: judge, version, rubric, and what is judged."""
-        asked = self._rubric.fill(item.prompt, _answer(item.response), item.metadata)
+        asked = self._filled(item)
         facts = [self._model, self._version, self._rubric.name, self._rubric.fingerprint, asked]
         # A lone surrogate of a broken response has no UTF-8: JSON escapes it.
         return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
@@ -137,6 +142,8 @@ class Judge:
         known = set(self._known)
         found = {key: self._known[key] for key in keys if key in known}
         open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
+        if self._url is None:
+            return [found.get(key) or Judgement(0.0, why=WAITS) for key in keys]
         self._unreached = 0
         with ThreadPoolExecutor(self._parallel) as pool:
             asked = {pool.submit(self._judge, item): key for key, item in open_items.items()}
@@ -150,8 +157,36 @@ class Judge:
                 pool.shutdown(wait=False, cancel_futures=True)
         return [found[key] for key in keys]
 
+    def wanted(self, items: Sequence[Item]) -> dict[str, str]:
+        """What a judge without an address is to be asked, by verdict: the whole message."""
+        return {
+            key: f"{self._rubric.system}\n\n{self._filled(item)}"
+            for item in items
+            if (key := self.key(item)) not in self._known
+        }
+
+    def hear(self, key: str, words: str) -> Judgement:
+        """Reads and keeps what a judge without an address has said, its thinking left out; also words without
+        a verdict, since it says the same when it is asked again.
+
+        Raises:
+            StorageError: the verdict cannot be kept.
+        """
+        judgement = self._read(judged_part(words))
+        self._keep(key, judgement)
+        return judgement
+
+    def _filled(self, item: Item) -> str:
+        return self._rubric.fill(item.prompt, judged_part(item.response), item.metadata)
+
+    def _read(self, words: str) -> Judgement:
+        raw = self._rubric.read(words)
+        if raw is None:
+            return Judgement(0.0, words, why=f"no verdict in the judge's words: {words!r:.120}")
+        return Judgement(raw, words)
+
     def _judge(self, item: Item) -> Judgement:
-        asked = self._rubric.fill(item.prompt, _answer(item.response), item.metadata)
+        asked = self._filled(item)
         why, pause_s = "", self._pause_s
         for attempt in range(self._attempts):
             if self._unreached >= 2 * self._parallel:
@@ -159,10 +194,10 @@ class Judge:
             try:
                 words = self._ask(asked)
                 self._reached(True)
-                raw = self._rubric.read(words)
-                if raw is not None:
-                    return Judgement(raw, words)
-                why = f"no verdict in the judge's words: {words!r:.120}"
+                judgement = self._read(words)
+                if not judgement.why:
+                    return judgement
+                why = judgement.why
             except _Never as error:
                 return Judgement(0.0, why=str(error))
             except _Again as error:
@@ -185,6 +220,7 @@ class Judge:
         headers = {"Content-Type": "application/json"}
         if key := os.environ.get(KEY):
             headers["Authorization"] = f"Bearer {key}"
+        assert self._url is not None, "a judge without an address is not asked from here"
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
         try:
             reply = json.loads(self._body(request))
@@ -238,12 +274,16 @@ class Judge:
         for line in lines:
             with contextlib.suppress(ValueError, LookupError, TypeError):  # torn by a kill: asked again
                 row = json.loads(line)
-                known[str(row["key"])] = Judgement(float(row["raw"]), str(row["words"]), cached=True)
+                found = (
+                    self._read(row["words"]) if row["raw"] is None else Judgement(row["raw"], row["words"])
+                )
+                known[str(row["key"])] = replace(found, cached=True)
         return known
 
     def _keep(self, key: str, judgement: Judgement) -> None:
         row = {"key": key, "judge": self._model, "version": self._version, "rubric": self._rubric.name}
-        line = json.dumps(row | {"raw": judgement.raw, "words": judgement.words})
+        raw = None if judgement.why else judgement.raw
+        line = json.dumps(row | {"raw": raw, "words": judgement.words})
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             with self._cache.open("ab") as file:
@@ -251,44 +291,7 @@ class Judge:
                 file.write(b"\n" * torn + line.encode() + b"\n")
         except OSError as error:
             raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
-        self._known[key] = Judgement(judgement.raw, judgement.words, cached=True)
-
-
-def judge_pairs(pairs: Sequence[tuple[Problem, Generation]], judge: Judge) -> list[Score]:
-    """Scores of generations, in the order given. What is empty or never ends its thinking is not shown to the
-    judge: it is `truncated` or `no_answer`.
-
-    Args:
-        pairs: each generation with the problem it answers.
-        judge: with the rubric of these problems.
-
-    Raises:
-        SpecError: a problem lacks what the rubric needs.
-        StorageError: a verdict cannot be kept.
-    """
-    shown = [pair for pair in pairs if _answer(pair[1].text)]
-    items = [Item(str(p.metadata.get("prompt", p.question)), g.text, p.metadata) for p, g in shown]
-    judged = dict(zip(map(id, shown), judge.judge_all(items), strict=True))
-    scores = []
-    for pair in pairs:
-        cut, verdict = pair[1].finish == "length", judged.get(id(pair))
-        outcome: Outcome = "truncated" if cut else "no_answer"
-        if verdict is not None:
-            outcome = "error" if verdict.why else "correct" if judge.good(verdict.raw) else "wrong"
-        scores.append(
-            Score(
-                problem=pair[1].problem,
-                sample=pair[1].sample,
-                outcome=outcome,
-                answer=None,
-                where="answer part" if verdict else None,
-                raw=verdict.raw if verdict else 0.0,
-                truncated=cut,
-                tokens=pair[1].tokens,
-                why=(verdict.why or verdict.words) if verdict else "",
-            )
-        )
-    return scores
+        self._known[key] = replace(judgement, cached=True)
 
 
 def _ends_a_line(path: Path) -> bool:
@@ -297,6 +300,6 @@ def _ends_a_line(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
-def _answer(response: str) -> str:
+def judged_part(response: str) -> str:
     """What a judge sees: the text after the last end of thinking; nothing when it never ends."""
     return (answer_part(response) or "").strip()

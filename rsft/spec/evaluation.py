@@ -57,27 +57,32 @@ class BenchmarkUse(Spec):
 
 
 class JudgeSpec(Spec):
-    """Who judges the benchmarks that need a judge: a model behind an OpenAI-compatible endpoint.
+    """Who judges the benchmarks that need a judge: a model behind an OpenAI-compatible endpoint, or one that
+    answers in this sweep's own engines, once the checkpoints have answered.
 
-    Its key comes from the environment variable RSFT_JUDGE_KEY, where it needs one.
+    An endpoint's key comes from the environment variable RSFT_JUDGE_KEY, where it needs one.
     """
 
-    address: str = Field(pattern=r"^https?://")
-    """Such as http://127.0.0.1:8000/v1."""
+    address: str | None = Field(default=None, pattern=r"^https?://")
+    """Such as http://127.0.0.1:8000/v1; None: in our own engines."""
 
     model: str = Field(min_length=1)
-    """Its name there."""
+    """Its name there; or of our own engines' model, as `ModelSpec.source`."""
+
+    max_new_tokens: int = Field(default=1_024, gt=0)
+    """Budget of a verdict in our own engines."""
 
     version: str = ""
     """Where the name does not say it. Another judge's verdicts are asked for anew; answers are kept."""
 
     parallel: int = Field(default=8, gt=0)
-    """Requests in flight."""
+    """Requests in flight at an endpoint."""
 
-    @property
-    def identity(self) -> str:
-        """What a verdict hangs on; not where the judge is reached."""
-        return f"{self.model}@{self.version}" if self.version else self.model
+    @classmethod
+    def named(cls, text: str) -> Self:
+        """From MODEL, or from MODEL@ADDRESS."""
+        model, _, address = text.rpartition("@")
+        return cls(model=model, address=address) if model and "://" in address else cls(model=text)
 
 
 class LogSpaced(Spec):

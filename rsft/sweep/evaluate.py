@@ -8,12 +8,13 @@ from typing import Any
 
 from rsft import checkpoints, layout
 from rsft.analysis.table import ScoredCell
-from rsft.bases import architecture
+from rsft.bases import Base, architecture
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
 from rsft.generation.requests import Adapter, CellRequest, EvalTask
 from rsft.records import Checkpoint, Estimate
 from rsft.spec.base import content_hash
+from rsft.spec.model import ModelSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
@@ -58,7 +59,7 @@ def answer_jobs(
             for step in (0, *trial.checkpoint_steps):
                 cells = [c for c in plan.cells(trial) if c.step == step and c.folder not in seen]
                 seen |= {cell.folder for cell in cells}
-                wanted = [cell for cell in cells if plan.cell_state(cell) in states]
+                wanted = [c for c in cells if plan.cell_state(c) in states and not unjudged(plan, c)]
                 weights = _weights(plan, trial, step) if wanted else None
                 if weights is None:
                     continue  # nothing open, or the checkpoint has not landed
@@ -87,6 +88,14 @@ def answer_jobs(
             )
 
 
+def unjudged(plan: Plan, cell: Cell) -> dict[str, Any] | None:
+    """The marker of a cell that needs no engine but a judge."""
+    if cell.question.card.grader != "judge":
+        return None
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
+    return marker if cell.question.unjudged(marker) else None
+
+
 def _marker(plan: Plan, trial: Trial, step: int) -> dict[str, Any]:
     found = checkpoints.marker(plan.storage, trial, step)
     assert found is not None, "asked for after it landed"
@@ -104,12 +113,16 @@ def _weights(plan: Plan, trial: Trial, step: int) -> str | None:
 def base_canary(plan: Plan, trial: Trial, engines: Engines) -> Canary:
     """The canary of a trial's base, computed once and kept."""
     path = layout.base_record(plan.base_folder(trial.model))
-    known = plan.storage.read_json_or_none(path)
+    return kept_canary(plan.storage, path, trial.model, plan.bases[trial.model.label], engines)
+
+
+def kept_canary(storage: Storage, path: str, model: ModelSpec, base: Base, engines: Engines) -> Canary:
+    """The canary of an untrained model, from its record at `path`; computed and recorded if there is none."""
+    known = storage.read_json_or_none(path)
     if known is not None:
         return Canary(**known["canary"])
-    base = plan.bases[trial.model.label]
-    canary = engines.canary(trial.model, base)
-    plan.storage.write_json(path, asdict(base) | {"canary": asdict(canary)})
+    canary = engines.canary(model, base)
+    storage.write_json(path, asdict(base) | {"canary": asdict(canary)})
     return canary
 
 

@@ -54,6 +54,7 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
         "n_claims": len(plan.sweep.claims),
         "n_cells": sum(1 + len(trial.checkpoint_steps) for trial in plan.trials) * len(plan.questions),
         "n_generations": generations,
+        "judge": _judge(plan, len(kept) + len(used)),
         "disk_bytes": disk,
         "adaptive": None if adaptive is None else asdict(offer(plan, adaptive)),
         "memory": memory(plan),
@@ -100,6 +101,16 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
             for trial in plan.trials
         ],
     }
+
+
+def _judge(plan: Plan, checkpoints: int) -> dict[str, Any] | None:
+    """Who judges, where, and how many answers at most: equal ones are judged once."""
+    judged = [question for question in plan.questions if question.card.grader == "judge"]
+    spec = plan.sweep.evaluation.judge
+    if spec is None or not judged:
+        return None
+    verdicts = checkpoints * sum(question.problems * question.samples for question in judged)
+    return {"model": spec.model, "address": spec.address, "verdicts": verdicts}
 
 
 def memory(plan: Plan) -> list[dict[str, Any]]:

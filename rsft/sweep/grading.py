@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,22 +11,62 @@ from typing import Any
 import pyarrow as pa
 
 from rsft import layout, provenance
+from rsft.bases import resolve
 from rsft.benchmarks.cards import card
 from rsft.generation.settings import Device
 from rsft.records import Generation, Problem, Score
 from rsft.scoring.estimators import estimates, raw_mean
 from rsft.scoring.grade import grade_all
-from rsft.scoring.judge import Judge, judge_pairs
+from rsft.scoring.judge import Judge
+from rsft.scoring.judged import Pair, judge_pairs
 from rsft.scoring.pool import GraderPool
 from rsft.scoring.references import GraderName
 from rsft.scoring.responses import response_estimates
 from rsft.scoring.rubrics import rubric
+from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 from rsft.wheels import cache_folder
 
-Pairs = Sequence[tuple[Problem, Generation]]
+
+def judge_identity(spec: JudgeSpec) -> str:
+    """What a verdict hangs on: not where an endpoint is reached, but what our own engines hold and may say.
+
+    Raises:
+        ModelError: a judge of our own engines that is not to be had.
+    """
+    name = f"{spec.model}@{spec.version}" if spec.version else spec.model
+    if spec.address is not None:
+        return name
+    facts = [resolve(ModelSpec(source=spec.model)).identity, spec.max_new_tokens]
+    return f"{Path(name).name}#{content_hash(facts)}"
+
+
+def known_problems(storage: Storage, key: str) -> dict[str, Problem]:
+    """The problems of a benchmark as they were asked, by id."""
+    return {row["id"]: Problem(**row) for row in storage.read_lines(layout.problems(key))}
+
+
+def answered(storage: Storage, folder: str, known: Mapping[str, Problem]) -> list[Pair]:
+    """The answers of a cell, each with its problem."""
+    rows = storage.read_table(layout.generations(folder)).to_pylist()
+    return [(known[row["problem"]], Generation(**row)) for row in rows]
+
+
+def make_judge(spec: JudgeSpec, name: str, storage: Storage) -> Judge:
+    """The judge with its verdicts on one rubric so far.
+
+    Raises:
+        SpecError: no such rubric.
+    """
+    identity = judge_identity(spec)
+    file = layout.judgements(name, identity)
+    # Verdicts are added line by line, which buckets cannot; there they lie on this machine.
+    local = Path(storage.path(file)) if storage.is_local else cache_folder() / file
+    model, version = (spec.model, spec.version) if spec.address else (identity, "")
+    return Judge(spec.address, model, rubric(name), local, version=version, parallel=spec.parallel)
+
 
 CORES_PER_ANSWER = 4
 """Answers that are graded at a time take no more than every fourth core: engines need the others."""
@@ -75,11 +115,8 @@ class CellGrader:
         marker["restarts"] = row.get("restarts", 0)
         marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
         if not row["error"]:
-            generations = [
-                Generation(**g) for g in storage.read_table(layout.generations(folder)).to_pylist()
-            ]
-            known = self._known(row["key"])
-            pairs = [(known[generation.problem], generation) for generation in generations]
+            pairs = answered(storage, folder, self._known(row["key"]))
+            generations = [generation for _, generation in pairs]
             scores, marker["judged_by"] = self._grade(pairs, row["benchmark"])
             storage.write_table(
                 layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
@@ -100,17 +137,19 @@ class CellGrader:
 
     def _known(self, key: str) -> dict[str, Problem]:
         if key not in self._problems:
-            rows = self._storage.read_lines(layout.problems(key))
-            self._problems[key] = {row["id"]: Problem(**row) for row in rows}
+            self._problems[key] = known_problems(self._storage, key)
         return self._problems[key]
 
-    def _grade(self, pairs: Pairs, benchmark: str) -> tuple[list[Score], str]:
+    def _grade(self, pairs: Sequence[Pair], benchmark: str) -> tuple[list[Score], str]:
         """The scores, and the judge or reward model that gave them."""
         grader = self._graders.rule or card(benchmark).grader
         if grader == "judge":
             spec = self._graders.judge
             assert spec is not None, "the plan refuses a judged benchmark without a judge"
-            return judge_pairs(pairs, self._judge(spec, pairs[0][0].metadata["rubric"])), spec.identity
+            name = pairs[0][0].metadata["rubric"]
+            if name not in self._judges:
+                self._judges[name] = make_judge(spec, name, self._storage)
+            return judge_pairs(pairs, self._judges[name]), judge_identity(spec)
         if grader == "reward":
             return self._rewarded(pairs)
         if grader not in self._pools:
@@ -118,18 +157,7 @@ class CellGrader:
         workers = max(1, (os.cpu_count() or 1) // CORES_PER_ANSWER)
         return grade_all(pairs, grader=grader, pool=self._pools[grader], workers=workers), ""
 
-    def _judge(self, spec: JudgeSpec, name: str) -> Judge:
-        if name not in self._judges:
-            file = layout.judgements(name, spec.identity)
-            # Verdicts are added line by line, which buckets cannot; there they lie on this machine.
-            local = Path(self._storage.path(file)) if self._storage.is_local else cache_folder() / file
-            self._judges[name] = Judge(
-                spec.address, spec.model, rubric(name), local, version=spec.version, parallel=spec.parallel
-            )
-        return self._judges[name]
-
-    def _rewarded(self, pairs: Pairs) -> tuple[list[Score], str]:
-        from rsft.bases import resolve
+    def _rewarded(self, pairs: Sequence[Pair]) -> tuple[list[Score], str]:
         from rsft.generation.reward import RewardModel
 
         spec = self._graders.reward

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rsft import layout
+from rsft.scoring.judge import WAITS
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
 
@@ -56,6 +57,8 @@ class Counts:
 def score_words(marker: dict[str, Any]) -> str:
     """A cell's score and what belongs to it, such as `40.0 ± 11.2 %, 30 % cut, 57.1 % of finished`; of a cell
     that is not done, why."""
+    if marker["errors"] and marker["first_error"] == WAITS:
+        return "answered, to be judged"
     if marker["error"] or marker["errors"]:
         return f"failed: {marker['error'] or marker['first_error']}"[:160]
     by = {estimate["metric"]: estimate for estimate in marker["estimates"]}

@@ -20,6 +20,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
+from rsft.sweep.grading import judge_identity
 from rsft.sweep.snapshot import Snapshot
 from rsft.training import ulysses
 from rsft.training.memory import Shape
@@ -56,6 +57,17 @@ class Question:
     def answered_by(self, marker: dict[str, Any]) -> bool:
         """Whether a cell's marker holds all that is asked, graded without an error."""
         return self.scored_by(marker) and marker["samples"] >= self.samples
+
+    def unjudged(self, marker: dict[str, Any] | None) -> bool:
+        """Whether a cell has all its answers, and lacks verdicts of the judge."""
+        return (
+            self.card.grader == "judge"
+            and marker is not None
+            and not marker["error"]
+            and not self.answered_by(marker)
+            and marker["problems"] >= self.problems
+            and marker["samples"] >= self.samples
+        )
 
 
 class Cell(NamedTuple):
@@ -244,9 +256,9 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
         if evaluation.judge is None:
             raise SpecError(
                 f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
-                "judge=JudgeSpec(address=..., model=...), or leave the benchmark out."
+                "judge=JudgeSpec(model=...), with address=... for an endpoint, or leave the benchmark out."
             )
-        return evaluation.judge.identity
+        return judge_identity(evaluation.judge)
     if benchmark.grader == "reward":
         if evaluation.reward is None:
             raise SpecError(

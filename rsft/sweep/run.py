@@ -22,10 +22,11 @@ from rsft.storage import Storage, out_of_space
 from rsft.sweep.adaptive import evaluate_adaptively
 from rsft.sweep.budget import offer
 from rsft.sweep.disk import check_room, full, one_sentence_when_full
-from rsft.sweep.evaluate import answer_jobs, write_problems
+from rsft.sweep.evaluate import answer_jobs, unjudged, write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
+from rsft.sweep.judging import judge_waiting, judges_here
 from rsft.sweep.live import Progress, score_words
 from rsft.sweep.overlap import find_overlaps
 from rsft.sweep.plan import Plan, State, classify, make_plan, status
@@ -215,6 +216,7 @@ def train(
 
 def evaluate(plan: Plan, engines: Engines, progress: Progress) -> None:
     """Fills the open cells of every checkpoint that exists, the untrained bases included."""
+    judge(plan, engines, progress)
     done, total = _cells(plan)
     if done == total:
         return
@@ -222,7 +224,19 @@ def evaluate(plan: Plan, engines: Engines, progress: Progress) -> None:
     progress.say(f"evaluating {total - done} cells")
     started = time.monotonic()
     answer(plan, engines, progress)
+    if judges_here(plan.sweep.evaluation):
+        judge(plan, engines, progress)
     progress.say(f"evaluated in {time.monotonic() - started:.0f} s")
+
+
+def judge(plan: Plan, engines: Engines, progress: Progress) -> None:
+    """Lets the judge, if the page names one, judge what has been answered."""
+    cells = {cell.folder: cell for trial in plan.trials for cell in plan.cells(trial)}.values()
+    waiting = [marker for cell in cells if (marker := unjudged(plan, cell)) is not None]
+    graders = Graders.of(plan.sweep.evaluation, plan.storage, plan.sweep.train.device)
+    for marker in judge_waiting(waiting, plan.sweep.evaluation, graders, engines, progress.say):
+        what = f"{marker['benchmark']} of {marker['trial_id']} at step {marker['step']}"
+        progress.say(f"{what}: {score_words(marker)}")
 
 
 def _cells(plan: Plan) -> tuple[int, int]:

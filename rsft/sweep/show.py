@@ -40,6 +40,10 @@ def show_plan(facts: dict[str, Any], console: Console) -> None:
         highlight=False,
     )
     console.print(f"open: {facts['open_trials']} trials, {facts['open_cells']:,} cells", highlight=False)
+    if (judge := facts["judge"]) is not None:
+        where = judge["address"] or "in our own engines"
+        words = f"judge: {judge['model']} ({where}), at most {judge['verdicts']:,} verdicts"
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
     if (found := facts["adaptive"]) is not None:
         console.print(
             f"adaptive: {found['budget']:,} of the fixed plan's {found['fixed']:,} answers "

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -23,9 +23,10 @@ from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, SamplingSpec
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import write_problems
+from rsft.sweep.evaluate import kept_canary, write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.judging import judge_waiting, judges_here
 from rsft.sweep.live import score_words
 from rsft.sweep.plan import Question, question
 
@@ -43,6 +44,11 @@ class Asked:
     @property
     def done(self) -> bool:
         return self.marker is not None and self.question.answered_by(self.marker)
+
+    @property
+    def unjudged(self) -> bool:
+        """Whether it needs no engine but a judge."""
+        return self.question.unjudged(self.marker)
 
     @property
     def why(self) -> str:
@@ -87,21 +93,32 @@ def evaluate_models(
     bases = {name: resolve(ModelSpec(source=name)) for name in models}
     storage.check_writable()
     write_problems(storage, questions)
+    graders = Graders.of(evaluation, storage, device)
+
+    def say(words: str) -> None:
+        console.print(words, highlight=False, markup=False, soft_wrap=True)
+
+    def judge() -> None:
+        found = [cell.marker for cell in ask(models, questions, storage) if cell.unjudged and cell.marker]
+        for marker in judge_waiting(found, evaluation, graders, engines, say):
+            say(f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}")
+
+    judge()
     jobs: dict[str, list[EvalTask]] = {}
     for base in bases.values():
-        cells = tuple(_request(base, q) for q in questions if not _done(storage, base, q))
+        cells = tuple(_request(base, q) for q in questions if not _has_answers(storage, base, q))
         if cells:
             task = _task(base, cells, evaluation.sampling, _canary(base, storage, engines))
             jobs.setdefault(architecture(base), []).append(task)
-    graders = Graders.of(evaluation, storage, device)
     for tasks in jobs.values():
         first = next(base for base in bases.values() if _owner(base) == tasks[0].owner)
         job = AnswerJob(
             model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
         )
         for marker in engines.answer(job, partial(CellGrader, graders)):
-            what = f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}"
-            console.print(what, highlight=False, markup=False, soft_wrap=True)
+            say(f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}")
+    if judges_here(evaluation):
+        judge()
     return _show(ask(models, questions, storage), storage, console)
 
 
@@ -122,9 +139,9 @@ def _request(base: Base, asked: Question) -> CellRequest:
     )
 
 
-def _done(storage: Storage, base: Base, asked: Question) -> bool:
+def _has_answers(storage: Storage, base: Base, asked: Question) -> bool:
     marker = storage.read_json_or_none(layout.cell_marker(_request(base, asked).folder))
-    return marker is not None and asked.answered_by(marker)
+    return marker is not None and (asked.answered_by(marker) or asked.unjudged(marker))
 
 
 def _task(base: Base, cells: tuple[CellRequest, ...], sampling: SamplingSpec, canary: Canary) -> EvalTask:
@@ -143,17 +160,10 @@ def _task(base: Base, cells: tuple[CellRequest, ...], sampling: SamplingSpec, ca
 
 def _canary(base: Base, storage: Storage, engines: Engines) -> Canary:
     exported = Path(base.source) / "checkpoint.json"
-    path = str(exported) if exported.exists() else layout.base_record(_owner(base))
-    known: dict[str, Any] | None = (
-        Storage(base.source).read_json("checkpoint.json")
-        if exported.exists()
-        else storage.read_json_or_none(path)
-    )
-    if known is not None:
-        return Canary(**known["canary"])
-    canary = engines.canary(ModelSpec(source=base.source), base)
-    storage.write_json(path, asdict(base) | {"canary": asdict(canary)})
-    return canary
+    if exported.exists():
+        return Canary(**Storage(base.source).read_json("checkpoint.json")["canary"])
+    path = layout.base_record(_owner(base))
+    return kept_canary(storage, path, ModelSpec(source=base.source), base, engines)
 
 
 def _show(cells: Sequence[Asked], storage: Storage, console: Console) -> int:
