@@ -94,6 +94,8 @@ class ReportFacts:
     """Of even one wrong verdict, or wrong answer to a claim."""
     adaptive: Mapping[str, Any] | None = None
     """Of adaptive evaluation (`rsft.sweep.adaptive.summary`); None where the fixed plan was asked."""
+    regraded: Mapping[str, Any] | None = None
+    """Of grading everything again: `at`, `cells`, `answers`, and `changed`, verdicts by benchmark."""
     browsed: int = 0
     """Trials whose answers samples.html, beside the page, has."""
 
@@ -228,6 +230,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         ],
         tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
         provenance=facts.sweep.get("provenance") or {},
+        regraded=facts.regraded,
         spec_json=_shortened(
             json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
         ),
