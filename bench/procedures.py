@@ -1,6 +1,6 @@
 """How well the patterns of procedures agree with labelled lines, and what reading a trace costs.
 
-    python bench/procedures.py [--show]
+    python bench/procedures.py [--show] [--judge MODEL@ADDRESS]
 
 Lines and labels: tests/procedure_lines.tsv, written for this purpose, look-alikes included. The `first` batch
 is older than the patterns; `later` and `third` came after their first and second version. A hash of the line
@@ -10,6 +10,10 @@ flatter. Later, four sentences of the first two batches that were taken for subg
 these, for which those halves are held out no longer. The `subgoals` batch (20 of them, 20 look-alikes) was
 labelled before that change, by someone who had read the patterns, and has changed none. `--show` prints the
 misjudged lines of `tune`.
+
+`--judge` asks a model behind an OpenAI-compatible endpoint, such as `j@http://127.0.0.1:8000/v1` (its key in
+RSFT_JUDGE_KEY), about every line and procedure, and prints how far the patterns agree with it, and it with
+the labels; verdicts are kept in a file and asked for once.
 """
 
 from __future__ import annotations
@@ -22,8 +26,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from rsft.analysis.procedure_judge import judged
 from rsft.analysis.procedures import agreement, procedures_in, read, sentences
 from rsft.scoring.agreement import wilson
+from rsft.scoring.judge import Judge
 
 LINES = Path(__file__).resolve().parent.parent / "tests" / "procedure_lines.tsv"
 
@@ -55,11 +61,46 @@ def found_in(line: str) -> frozenset[str]:
     return frozenset().union(*(procedures_in(sentence) for sentence in sentences(line)))
 
 
+def judge_table(model: str, address: str, verdicts: Path) -> Table:
+    """Patterns against a judge, and the judge against the labels, on lines of which it says all."""
+    lines = [line for part in PARTS for line in labelled(part)]
+    said = judged(
+        [line for line, _ in lines], lambda rubric: Judge(address, model, rubric, verdicts, pause_s=2.0)
+    )
+    known = [
+        (found_in(line), labels, word)
+        for (line, labels), word in zip(lines, said, strict=True)
+        if not isinstance(word, str)
+    ]
+    reasons = [word for word in said if isinstance(word, str)]
+    title = f"{model} on {len(known)} of {len(lines)} lines"
+    title += f"; of the others, the first: {reasons[0]}" if reasons else ""
+    heads = ("procedure", "judge sees", "patterns find", "labelled")
+    table = Table(*heads, "patterns and judge: kappa", "judge and labels: kappa", title=title)
+    ours, labels, theirs = ([one[i] for one in known] for i in range(3))
+    against = agreement(theirs, labels)
+    for name, one in agreement(ours, theirs).items():
+        counts = (sum(name in each for each in some) for some in (theirs, ours, labels))
+        table.add_row(name, *map(str, counts), f"{one.kappa:.2f}", f"{against[name].kappa:.2f}")
+    return table
+
+
 def main() -> None:
     """Prints the tables."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--show", action="store_true", help="misjudged lines of the tuning half")
-    show = parser.parse_args().show
+    parser.add_argument("--judge", metavar="MODEL@ADDRESS", help="also ask this judge about every line")
+    parser.add_argument(
+        "--verdicts", type=Path, default=Path("runs/procedure-verdicts.jsonl"), help="the judge's, kept here"
+    )
+    options = parser.parse_args()
+    show = options.show
+    if options.judge is not None:
+        model, at, address = options.judge.rpartition("@")
+        if not (model and at and address.startswith("http")):
+            parser.error(f"--judge {options.judge!r} is no MODEL@ADDRESS, such as j@http://127.0.0.1:8000/v1")
+        Console(width=118).print(judge_table(model, address, options.verdicts))
+        return
     table = Table("lines", "procedure", "labelled", "found", "precision", "recall", "kappa")
     for part in PARTS:
         lines = labelled(part)

@@ -273,7 +273,11 @@ def test_the_budget_is_not_exceeded_and_what_was_saved_is_said(half: tuple[Stora
     assert generator.new == found["answers"] <= budget
     assert found["saved"] == pytest.approx(1 - generator.new / found["fixed"])
     assert found["claims_decided"] == ["dip", "gain"] and found["claims_undecided"] == []
-    assert f"{generator.new:,} answers of the fixed plan's {found['fixed']:,}" in said
+    assert f"{generator.new:,} of the fixed plan's {found['fixed']:,} answers" in said
+    cells = {name: found[f"cells_{name}"] for name in ("in_full", "with_fewer_samples", "left_out")}
+    now = status(plan)["cells"]
+    assert sum(cells.values()) == found["cells"] == sum(now.values())
+    assert cells["in_full"] == now["done"] and cells["with_fewer_samples"] > 0
     assert found["cells_left_out"] == sum(status(plan)["cells"].values()) - len(samples(storage)) - 2
     assert chance_of(plan) == chance(last=True)
 
@@ -374,7 +378,10 @@ def test_the_report_says_what_was_saved_and_left_out(
     found = storage.read_json(layout.ADAPTIVE)["summary"]
     assert f"{found['answers']:,} of its" in shown and 'href="#adaptive"' in shown
     assert "chance of 4% for even one wrong answer" in shown
-    assert "dip, gain" in shown and f"{found['cells_left_out']} of {found['cells']}" in shown
+    cells = f"{found['cells_with_fewer_samples']} with fewer samples, {found['cells_left_out']} left out"
+    assert f"{found['cells_in_full']} of {found['cells']} cells in full, {cells} on purpose" in shown
+    assert f"{found['cells']}: {found['cells_in_full']} in full, {cells}<" in shown
+    assert "dip, gain" in shown and 'class="headline done"' in shown and "cells open" not in shown
 
 
 def test_adaptive_studies_decide_as_the_fixed_plan_and_more_than_thinned_ones() -> None:
@@ -445,10 +452,11 @@ def test_a_trial_that_failed_keeps_its_part_of_the_budget(tmp_path: Path) -> Non
 
 
 def test_what_was_left_out_on_purpose_is_no_failure(half: tuple[Storage, Counts, str]) -> None:
-    storage, quiet = half[0], Console(file=io.StringIO())
+    storage, quiet = half[0], Console(file=io.StringIO(), width=200)
     after = status(make_plan(asked(), storage))
     assert after["cells"]["open"] > 0
     assert summarize(storage, after, quiet, chosen=True) == 0
+    assert f"cells in full, {after['cells']['open']} short on purpose" in quiet.file.getvalue()  # type: ignore[attr-defined]
     assert summarize(storage, after, quiet) == EXIT_INCOMPLETE
     failed = after | {"cells": after["cells"] | {"failed": 1}}
     assert summarize(storage, failed, quiet, chosen=True) == EXIT_INCOMPLETE

@@ -236,6 +236,8 @@ def test_views_choose_their_checkpoints() -> None:
 def test_views_that_choose_alike_are_one_and_unfinished_trials_have_no_end() -> None:
     (only,) = views([run("a", 40), run("b", 40, data="nocot")])
     assert only.view == "at the end = fixed step (40) = fixed epoch (4) = fixed tokens (40 thousand)"
+    short = [run(trial, 2, at=(2,), tokens={2: 123}) for trial in "ab"]
+    assert [one.view.partition("fixed epoch")[2] for one in views(short)] == [" (0.2) = fixed tokens (120)"]
     unfinished = run("c", 640, weights={10: "c/10"}, tokens={10: 10_000})
     assert {one.view: steps_of(one) for one in views([run("a", 40), unfinished])} == {
         "fixed step (10) = fixed epoch (1) = fixed tokens (10 thousand)": {"a": 10, "c": 10}

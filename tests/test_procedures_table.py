@@ -147,7 +147,7 @@ def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     text = Path(write_report(Storage(tmp_path), facts)).read_text(encoding="utf-8")
     assert text.index('id="procedures"') < text.index('id="failed"')
     assert "<script>" not in text and "Procedures in the traces of &lt;script&gt;" in text
-    assert "<strong>+1.5 (+0.1 to +3.0)</strong>" in text
+    assert "<strong>+1.5</strong><br><small>(+0.1 to +3.0)</small>" in text
     assert "<td>0.2 → 24.2</td>" in text and "<td>25.0 → 2,425.0</td>" in text
     assert (tmp_path / "report/tables/procedures.csv").read_text().startswith("trial,base")
     drawn = [file.name for file in (tmp_path / "report/figures").iterdir()]

@@ -14,8 +14,10 @@ from typer.testing import CliRunner
 from rsft import layout
 from rsft.cli import app
 from rsft.storage import Storage
+from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.page import stored_plan
 from rsft.sweep.regrade import regrade
+from rsft.sweep.results import write_tables_and_report
 
 
 @pytest.fixture
@@ -55,6 +57,18 @@ def test_verdicts_that_change_are_counted_and_the_old_ones_are_kept(storage: Sto
     others = [c for c in folders if c != cell.folder]
     assert not any(storage.names(f"{folder}/earlier") for folder in others)
     assert storage.read_bytes(layout.generations(cell.folder)) == generated
+
+
+def test_the_report_says_that_it_was_graded_again(storage: Storage) -> None:
+    plan = stored_plan(storage.root)
+    cell = next(c for t in plan.trials for c in plan.cells(t) if c.step and c.question.card.name == "gcd")
+    rows = storage.read_table(layout.scores(cell.folder)).to_pylist()
+    rows[0] |= {"outcome": "no_answer", "raw": 0.5}
+    storage.write_table(layout.scores(cell.folder), pa.Table.from_pylist(rows))
+    with patch("rsft.scoring.references.GraderProcess", GraderHere):
+        done = regrade(plan, lambda line: None)
+    page_of = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text()
+    assert f"{done.answers} answers in {done.cells} cells; verdicts: 1 of gcd changed. What" in page_of
 
 
 def test_a_cell_whose_grading_was_interrupted_is_graded(storage: Storage) -> None:

@@ -26,6 +26,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +47,8 @@ SMALLEST = 1e-300
 """p-value."""
 FLOOR = 0.85
 """Level of the one-sided ends that the upper end of the largest is never below; see bench/trajectories.py."""
+_FLOOR_ERRORS = NormalDist().inv_cdf(FLOOR)
+"""The same in standard errors; that near the middle, the normal quantile is the draws' own."""
 _HALVINGS = 50
 _BLOCK = 4_000_000
 """Counts of problems held at once while drawing: 32 MB."""
@@ -146,12 +149,12 @@ class Bootstrap:
         values, stderr, errors = self.contrast(weights)
         noise = -errors / np.maximum(stderr, SAME)[:, None]
         near = self._near(values, stderr, noise)
-        (bound,) = quantiles(noise[near].max(0), (1 + level) / 2)
+        stderr, close = np.maximum(stderr, SAME), noise[near]
+        (bound,) = quantiles(close.max(0), (1 + level) / 2)
         low = (values - bound * stderr)[near].max()
-        stderr = np.maximum(stderr, SAME)
-        largest = ((values - values.max()) / stderr)[near, None] - noise[near]
-        (least,) = quantiles(largest.max(0), (1 - level) / 2)
-        high = max((values - least * stderr).max(), (values + quantiles(errors, FLOOR)[0]).max())
+        np.subtract(((values - values.max()) / stderr)[near, None], close, out=close)
+        (least,) = quantiles(close.max(0), (1 - level) / 2)
+        high = (values - min(least, -_FLOOR_ERRORS) * stderr).max()
         (a, b), each = (half @ weights.T for half in self._halves), np.arange(_HALVINGS)
         value = np.clip((a[each, b.argmax(1)] + b[each, a.argmax(1)]).mean(), low, high)
         return float(value), float(low), float(high)

@@ -140,11 +140,11 @@ def _near(name: str, amounts: Mapping[str, Mapping[int, float]]) -> tuple[str, d
 
 
 def _many(count: float) -> str:
-    """Two digits: `12 thousand`, `3.4 million`."""
+    """Two digits: `0.5`, `120`, `12 thousand`, `3.4 million`."""
     for unit, name in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
         if count >= unit:
             return f"{float(f'{count / unit:.2g}'):g}{name}"
-    return f"{count:.2g}"
+    return f"{float(f'{count:.2g}'):g}"
 
 
 def _exposed(runs: Sequence[Run], steps: Mapping[str, int]) -> list[Arm]:

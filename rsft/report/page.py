@@ -94,6 +94,8 @@ class ReportFacts:
     """Of even one wrong verdict, or wrong answer to a claim."""
     adaptive: Mapping[str, Any] | None = None
     """Of adaptive evaluation (`rsft.sweep.adaptive.summary`); None where the fixed plan was asked."""
+    regraded: Mapping[str, Any] | None = None
+    """Of grading everything again: `at`, `cells`, `answers`, and `changed`, verdicts by benchmark."""
     browsed: int = 0
     """Trials whose answers samples.html, beside the page, has."""
 
@@ -199,11 +201,11 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
     compared = sum(map(grid.count, ("up", "down", "same")))
     return environment.get_template(TEMPLATE).render(
         name=str(spec.get("name") or "sweep"),
-        headline=headline(facts.status),
+        headline=headline(facts.status, facts.adaptive),
         browsed=facts.browsed,
         chance=f"{100 * facts.chance:.2g}",
         adaptive=facts.adaptive,
-        mood=_mood(facts.status),
+        mood=_mood(facts.status, facts.adaptive),
         claims=claim_rows(facts.answers),
         shown=shown,
         verdicts=verdict_rows(listed, facts.trajectories),
@@ -228,6 +230,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         ],
         tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
         provenance=facts.sweep.get("provenance") or {},
+        regraded=facts.regraded,
         spec_json=_shortened(
             json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
         ),
@@ -239,23 +242,39 @@ def _counts(status: Mapping[str, Any], noun: str) -> dict[str, int]:
     return {state: int(given.get(state) or 0) for state in ("done", "failed", "open")}
 
 
-def _mood(status: Mapping[str, Any]) -> str:
+def _spared(status: Mapping[str, Any], adaptive: Mapping[str, Any] | None) -> dict[str, dict[str, int]]:
+    """Counts of trials and cells, without cells that adaptive evaluation left short on purpose."""
+    counts = {noun: _counts(status, noun) for noun in ("trials", "cells")}
+    if adaptive is not None:
+        short = adaptive["cells_left_out"] + adaptive["cells_with_fewer_samples"]
+        counts["cells"]["open"] = max(0, counts["cells"]["open"] - short)
+    return counts
+
+
+def _mood(status: Mapping[str, Any], adaptive: Mapping[str, Any] | None = None) -> str:
     """The worst of `failed`, `open` and `done` that there is."""
-    counts = [_counts(status, noun) for noun in ("trials", "cells")]
+    counts = _spared(status, adaptive).values()
     return next((state for state in ("failed", "open") if any(c[state] for c in counts)), "done")
 
 
-def headline(status: Mapping[str, Any]) -> str:
-    """Such as `8 of 8 trials done, 240 of 240 cells; nothing failed`, or what is missing."""
+def headline(status: Mapping[str, Any], adaptive: Mapping[str, Any] | None = None) -> str:
+    """Such as `8 of 8 trials done, 240 of 240 cells; nothing failed`, or what is missing; of adaptive
+    evaluation which cells were asked in full, and what that saved."""
     trials, cells = _counts(status, "trials"), _counts(status, "cells")
-    done = (
-        f"{trials['done']} of {_many(sum(trials.values()), 'trial')} done, "
-        f"{cells['done']} of {_many(sum(cells.values()), 'cell')}"
-    )
+    done = f"{trials['done']} of {_many(sum(trials.values()), 'trial')} done, "
+    if adaptive is None:
+        done += f"{cells['done']} of {_many(sum(cells.values()), 'cell')}"
+    else:
+        done += (
+            f"{adaptive['cells_in_full']:,} of {_many(adaptive['cells'], 'cell')} in full, "
+            f"{adaptive['cells_with_fewer_samples']:,} with fewer samples, "
+            f"{adaptive['cells_left_out']:,} left out on purpose ({adaptive['saved']:.0%} of answers saved)"
+        )
+    spared = _spared(status, adaptive)
     said = [
         f"{' and '.join(parts)} {state}"
         for state in ("failed", "open")
-        if (parts := [_many(c[state], n) for c, n in ((trials, "trial"), (cells, "cell")) if c[state]])
+        if (parts := [_many(c[state], noun[:-1]) for noun, c in spared.items() if c[state]])
     ]
     if not trials["failed"] and not cells["failed"]:
         said.insert(0, "nothing failed")

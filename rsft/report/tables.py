@@ -34,7 +34,7 @@ class GridCell:
     cut: str
     """Share of truncated answers at the last step, such as `12%`; empty when small."""
     at: str
-    """Such as `step 16 of 24` when the trial's end is not evaluated yet; empty otherwise."""
+    """Such as `step 16 of 24`, or `no later step yet`, until the trial's end is evaluated; then empty."""
     spark: str
     """Points of a polyline in a box of 100 x 20, one per step; empty below three steps."""
     spark_base: str
@@ -110,10 +110,17 @@ def _cell(results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float,
         change=signed(100 * (final.value - base.value)) if base and final else "",
         direction=direction(base, final) if base and final else "same",
         cut=f"{100 * cut:.0f}%" if cut > SHOWN_TRUNCATION else "",
-        at=f"step {last} of {axes.length_steps}" if 0 < last < axes.length_steps else "",
+        at=_reached(last, axes.length_steps),
         spark=spark,
         spark_base=spark_base,
     )
+
+
+def _reached(last: int, steps: int) -> str:
+    """What there is of a trial so far; empty when its end, or when its length is not known."""
+    if not last:
+        return "no later step yet"
+    return f"step {last} of {steps}" if last < steps else ""
 
 
 def direction(before: Estimate, after: Estimate) -> Literal["up", "down", "same"]:

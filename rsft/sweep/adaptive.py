@@ -198,9 +198,12 @@ def summary(
     places = places_of(plan, {"first": {}, "stages": []})
     fixed = sum(place.full * place.problems for place in places.values())
     asked = answers_in(places)
+    tracks = tracks_of(plan)
+    # As in the table of results and in `status`: a base's cells count for each of its trials.
+    cells = [places[cell] for track in tracks.values() for cell in track.cells]
     left = {
         f"{trial} {name}": steps
-        for (trial, name), track in tracks_of(plan).items()
+        for (trial, name), track in tracks.items()
         if (steps := [s for s, c in zip(track.steps, track.cells, strict=True) if not places[c].samples])
     }
     decided = [key for key, found in verdicts.items() if found.verdict in SHAPES]
@@ -211,9 +214,10 @@ def summary(
         "saved": 1 - asked / fixed,
         "rounds": 1 + sum(bool(wanted) for stage in record["stages"] for wanted in stage["rounds"]),
         "chance": chance_of(plan, record),
-        "cells": len(places),
-        "cells_left_out": sum(not place.samples for place in places.values()),
-        "cells_with_fewer_samples": sum(0 < place.samples < place.full for place in places.values()),
+        "cells": len(cells),
+        "cells_in_full": sum(place.samples == place.full for place in cells),
+        "cells_with_fewer_samples": sum(0 < place.samples < place.full for place in cells),
+        "cells_left_out": sum(not place.samples for place in cells),
         "claims_decided": [one.claim.name for one in claims if one.state != "undecided"],
         "claims_undecided": [one.claim.name for one in claims if one.state == "undecided"],
         "curves": len(plan.trials) * len(plan.questions),
@@ -223,12 +227,12 @@ def summary(
 
 
 def sentence(found: Mapping[str, Any]) -> str:
-    """A summary in a line."""
+    """A summary in a line; the report's page opens with the same figures."""
     said = (
-        f"adaptive evaluation: {found['answers']:,} answers of the fixed plan's {found['fixed']:,} "
-        f"({found['saved']:.0%} saved; budget {found['budget']:,}), {found['rounds']} rounds; "
-        f"{found['cells_left_out']:,} of {found['cells']:,} cells left out, "
-        f"{found['cells_with_fewer_samples']:,} with fewer samples; "
+        f"adaptive evaluation: {found['answers']:,} of the fixed plan's {found['fixed']:,} answers "
+        f"({found['saved']:.0%} saved; budget {found['budget']:,}) in {found['rounds']} rounds; of "
+        f"{found['cells']:,} cells {found['cells_in_full']:,} in full, "
+        f"{found['cells_with_fewer_samples']:,} with fewer samples, {found['cells_left_out']:,} left out; "
     )
     claims = len(found["claims_decided"]) + len(found["claims_undecided"])
     if claims:

@@ -61,9 +61,10 @@ def summarize(storage: Storage, after: dict[str, Any], console: Console, *, chos
     `chosen`: open cells were left out on purpose.
     """
     trials, cells = after["trials"], after["cells"]
+    asked = f"in full, {cells['open']} short on purpose" if chosen else "done"
     console.print(
         f"{trials['done']} of {sum(trials.values())} trials done, "
-        f"{cells['done']} of {sum(cells.values())} cells done",
+        f"{cells['done']} of {sum(cells.values())} cells {asked}",
         highlight=False,
     )
     for failure in after["failures"]:

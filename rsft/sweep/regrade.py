@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from rsft import layout
@@ -25,6 +26,13 @@ class Regraded:
     """By benchmark, how many verdicts went from which outcome to which."""
     errors: int
     """Answers that could not be graded this time."""
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """For the report, with the time."""
+        moved = {name: found.total() for name, found in self.changed.items() if found}
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        return {"at": at, "cells": self.cells, "answers": self.answers, "changed": moved}
 
 
 def regrade(plan: Plan, say: Callable[[str], None]) -> Regraded:
@@ -51,7 +59,9 @@ def regrade(plan: Plan, say: Callable[[str], None]) -> Regraded:
             say(f"{number:,} of {len(answered):,} cells, {moved.total():,} verdicts changed in {cell.folder}")
     finally:
         grader.close()
-    return Regraded(len(answered), answers, changed, errors)
+    done = Regraded(len(answered), answers, changed, errors)
+    plan.storage.write_json(layout.REGRADED, done.record)
+    return done
 
 
 def _again(

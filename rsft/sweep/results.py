@@ -78,6 +78,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
         certificates=certificates,
         procedures=procedures_table(plan).to_pandas(),
         browsed=write_samples(plan, samples),
+        regraded=plan.storage.read_json_or_none(layout.REGRADED),
     )
     return write_report(plan.storage, facts)
 
