@@ -48,7 +48,8 @@ class Court:
             return f"reply {problem.id} \\boxed{{}}" + ("" if self.same else f" at {step}")
         self.heard.append(problem.id)
         number = problem.prompt.split("reply ")[1].split()[0]
-        return f"<think>Hm.</think>{self.verdicts.get(number, SAFE)} \\boxed{{}}"
+        said = self.verdicts.get(number, SAFE)
+        return f"{'' if '<think>' in said else '<think>Hm.</think>'}{said} \\boxed{{}}"
 
 
 def evaluate(
@@ -92,6 +93,8 @@ def test_words_without_a_verdict_are_an_error_and_are_kept(tmp_path: Path) -> No
     assert code == 1 and "1 of 4 times nano-3m gave no verdict" in out
     (score,) = (one for one in scores(storage) if one.outcome == "error")
     assert score.problem == bad and RUBBISH in score.why
+    endless = evaluate(Storage(tmp_path / "endless"), Court({bad: "<think>1.b 0\n2.b 5\n3.b 5"}))
+    assert "1 of 4 times" in endless[2], "a verdict within its thinking is none"
     code, generator, _ = evaluate(storage, Court({}))
     assert (code, generator.answered) == (1, []), "it would say the same again"
     code, generator, _ = evaluate(
@@ -157,7 +160,7 @@ def test_a_real_engine_judges_what_another_said(tmp_path: Path) -> None:
     (file,) = tmp_path.glob("evaluation/judgements/*.jsonl")
     rows: list[dict[str, Any]] = [json.loads(line) for line in file.read_text().splitlines()]
     assert len({row["key"] for row in rows}) == 3
-    assert all(row["judge"].startswith("nano-3m#") and row["words"] for row in rows)
+    assert all(row["judge"].startswith("nano-3m#") and row["words"] and row["why"] for row in rows)
     written = file.stat().st_mtime_ns
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
     assert done.returncode == 1 and "judges" not in done.stdout

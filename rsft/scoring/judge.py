@@ -172,7 +172,10 @@ class Judge:
         Raises:
             StorageError: the verdict cannot be kept.
         """
-        judgement = self._read(judged_part(words))
+        said = judged_part(words)
+        judgement = self._read(said) if said else Judgement(0.0, why="the judge never ended its thinking")
+        if judgement.why:
+            judgement = replace(judgement, words=words)
         self._keep(key, judgement)
         return judgement
 
@@ -182,7 +185,7 @@ class Judge:
     def _read(self, words: str) -> Judgement:
         raw = self._rubric.read(words)
         if raw is None:
-            return Judgement(0.0, words, why=f"no verdict in the judge's words: {words!r:.120}")
+            return Judgement(0.0, why=f"no verdict in the judge's words: {words!r:.120}")
         return Judgement(raw, words)
 
     def _judge(self, item: Item) -> Judgement:
@@ -274,16 +277,14 @@ class Judge:
         for line in lines:
             with contextlib.suppress(ValueError, LookupError, TypeError):  # torn by a kill: asked again
                 row = json.loads(line)
-                found = (
-                    self._read(row["words"]) if row["raw"] is None else Judgement(row["raw"], row["words"])
-                )
-                known[str(row["key"])] = replace(found, cached=True)
+                raw, words, why = float(row["raw"]), str(row["words"]), str(row.get("why", ""))
+                known[str(row["key"])] = Judgement(raw, words, why, cached=True)
         return known
 
     def _keep(self, key: str, judgement: Judgement) -> None:
         row = {"key": key, "judge": self._model, "version": self._version, "rubric": self._rubric.name}
-        raw = None if judgement.why else judgement.raw
-        line = json.dumps(row | {"raw": raw, "words": judgement.words})
+        said = {"raw": judgement.raw, "words": judgement.words}
+        line = json.dumps(row | said | ({"why": judgement.why} if judgement.why else {}))
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
             with self._cache.open("ab") as file:
