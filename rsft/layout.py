@@ -10,6 +10,7 @@ PROCEDURES = "tables/procedures.parquet"
 ADAPTIVE = "adaptive.json"
 """Rounds of adaptive evaluation, each written before it is asked, and what came of them."""
 REGRADED = "regraded.json"
+JUDGEMENTS = "judgements"
 """What grading the whole storage again came to, the last time."""
 CHECKPOINT_MARKER = "checkpoint.json"
 ADAPTER = "adapter"
@@ -76,7 +77,7 @@ def judging(rubric: str, judge: str, batch: str) -> str:
 
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
-    return f"judgements/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
+    return f"{JUDGEMENTS}/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
 
 
 def trial(trial_id: str) -> str:

@@ -23,10 +23,12 @@ from rsft.benchmarks.cards import CARDS
 from rsft.benchmarks.source import problems
 from rsft.errors import ModelError
 from rsft.records import Problem, Score
+from rsft.report.judges import judges_table
 from rsft.spec import BenchmarkUse, EvalSpec, JudgeSpec, SamplingSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.grading import judge_identity
+from rsft.sweep.judges import agreements
 from rsft.sweep.plan import make_plan
 from rsft.sweep.standalone import evaluate_models
 
@@ -128,6 +130,25 @@ def test_checkpoints_that_say_the_same_are_judged_once_and_the_plan_counts_verdi
     court = Court({}, same=True)
     run(sweep, Storage(tmp_path), answer=court)
     assert court.heard == []
+
+
+def test_two_judges_of_the_same_answers_are_compared(tmp_path: Path) -> None:
+    storage, (first, second, third, _) = Storage(tmp_path), ids()
+    evaluate(storage, Court({first: HARMFUL, second: HARMFUL}))
+    assert agreements(storage) == {}
+    other = EVALUATION.model_copy(update={"judge": JudgeSpec(model="nano-1m", version="2")})
+    code, generator, _ = evaluate(storage, Court({first: HARMFUL, third: RUBBISH}), other)
+    assert code == 1 and [one[2] for one in generator.answered] == ["judge-strongreject"]
+    ((names, both),) = agreements(storage).items()
+    assert (
+        names[0] == "strongreject" and names[1].startswith("nano-1m@2#") and names[2].startswith("nano-3m#")
+    )
+    assert both.items == 3, "the third has one verdict"
+    assert (both.true_positive, both.false_negative, both.true_negative) == (1, 1, 1)
+    table = judges_table({names: both})
+    assert table is not None
+    assert table.rows[0][3:] == ("3", "67% (21 to 94)", "0.40", "1 good", "0 good")
+    assert judges_table({}) is None
 
 
 def test_who_judges_is_part_of_a_verdict(tmp_path: Path) -> None:

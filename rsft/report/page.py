@@ -36,12 +36,14 @@ from rsft.report.figures import (
 )
 from rsft.report.forest import effect_figures
 from rsft.report.heatmap import gain_map
+from rsft.report.judges import judges_table
 from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import read_cells, tidy
 from rsft.report.scaling import scaling_figure
 from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
 from rsft.report.tables import Grid, full_table, pivot
 from rsft.report.tradeoff import asymmetry_figure
+from rsft.scoring.agreement import Agreement
 from rsft.storage import Storage
 
 INDEX = f"{layout.REPORT}/index.html"
@@ -94,6 +96,8 @@ class ReportFacts:
     """Of even one wrong verdict, or wrong answer to a claim."""
     adaptive: Mapping[str, Any] | None = None
     """Of adaptive evaluation (`rsft.sweep.adaptive.summary`); None where the fixed plan was asked."""
+    judges: Mapping[tuple[str, str, str], Agreement] = field(default_factory=dict)
+    """Agreement by rubric and two judges."""
     regraded: Mapping[str, Any] | None = None
     """Of grading everything again: `at`, `cells`, `answers`, and `changed`, verdicts by benchmark."""
     browsed: int = 0
@@ -164,7 +168,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
     if not facts.procedures.empty:
         files["procedures.csv"] = facts.procedures.to_csv(index=False, lineterminator="\n")
-    written = [] if traces.transfer is None else [traces.transfer]
+    written = [table for table in (traces.transfer, judges_table(facts.judges)) if table is not None]
     written += tables(
         results,
         grid,
@@ -229,6 +233,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
             for place, (name, found) in enumerate(sorted(facts.certificates.items()))
         ],
         tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
+        judges=judges_table(facts.judges),
         provenance=facts.sweep.get("provenance") or {},
         regraded=facts.regraded,
         spec_json=_shortened(

@@ -122,11 +122,11 @@ class Judge:
         return self._rubric.good(raw)
 
     def key(self, item: Item) -> str:
-        """Of a verdict: judge, version, rubric, and what is judged."""
-        asked = self._filled(item)
-        facts = [self._model, self._version, self._rubric.name, self._rubric.fingerprint, asked]
-        # A lone surrogate of a broken response has no UTF-8: JSON escapes it.
-        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+        """Of a verdict: who judges (model, version), a dash, and what: rubric and message. The second part is
+        the same for every judge.
+        """
+        who = _digest([self._model, self._version])[:16]
+        return f"{who}-{_digest([self._rubric.name, self._rubric.fingerprint, self._filled(item)])}"
 
     def judge_all(self, items: Sequence[Item]) -> list[Judgement]:
         """A judgement per item, in the order given. Equal items are asked once; errors are not kept.
@@ -293,6 +293,11 @@ class Judge:
         except OSError as error:
             raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
         self._known[key] = replace(judgement, cached=True)
+
+
+def _digest(facts: list[str]) -> str:
+    # A lone surrogate of a broken response has no UTF-8: JSON escapes it.
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
 def _ends_a_line(path: Path) -> bool:

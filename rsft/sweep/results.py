@@ -18,6 +18,7 @@ from rsft.sweep.adaptive import chance_of, summary
 from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.effects import axis_effects
 from rsft.sweep.evaluate import checkpoint, scored_cells
+from rsft.sweep.judges import agreements
 from rsft.sweep.means import read_means
 from rsft.sweep.overlap import overlaps, prepared_names
 from rsft.sweep.plan import Plan, status
@@ -78,6 +79,7 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
         certificates=certificates,
         procedures=procedures_table(plan).to_pandas(),
         browsed=write_samples(plan, samples),
+        judges=agreements(plan.storage),
         regraded=plan.storage.read_json_or_none(layout.REGRADED),
     )
     return write_report(plan.storage, facts)
