@@ -172,7 +172,7 @@ def replace_budget(spec: JudgeSpec, tokens: int) -> JudgeSpec:
 def test_a_real_engine_judges_what_another_said(tmp_path: Path) -> None:
     """A nano judge writes no verdict that can be read; that it was asked, once, is what is shown."""
     command = [sys.executable, "-m", "rsft.cli", "evaluate", "nano-1m", "--benchmarks", "strongreject"]
-    command += ["--problems", "3", "--max-new-tokens", "24", "--max-model-tokens", "1024", "--device", "cpu"]
+    command += ["--problems", "3", "--max-new-tokens", "24", "--max-model-tokens", "2048", "--device", "cpu"]
     command += ["--judge", "nano-3m", "--storage", str(tmp_path)]
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)

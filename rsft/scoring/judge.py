@@ -173,7 +173,10 @@ class Judge:
             StorageError: the verdict cannot be kept.
         """
         said = judged_part(words)
-        judgement = self._read(said) if said else Judgement(0.0, why="the judge never ended its thinking")
+        silent = (
+            "the judge never ended its thinking" if words else "the judge's context has no room to answer"
+        )
+        judgement = self._read(said) if said else Judgement(0.0, why=silent)
         if judgement.why:
             judgement = replace(judgement, words=words)
         self._keep(key, judgement)
