@@ -184,6 +184,6 @@ def test_a_real_engine_judges_what_another_said(tmp_path: Path) -> None:
     assert all(row["judge"].startswith("nano-3m#") and row["words"] and row["why"] for row in rows)
     written = file.stat().st_mtime_ns
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
-    assert done.returncode == 1 and "judges" not in done.stdout
+    assert done.returncode == 1 and "judges 3 answers" not in done.stdout
     assert file.stat().st_mtime_ns == written
     assert layout.judgements("strongreject", rows[0]["judge"]).split("/")[1] == file.name
