@@ -1,0 +1,54 @@
+"""What every test run shares: files that a marker leaves out are not imported, and PDFs are light."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+_MODULE_MARKS = re.compile(r"^pytestmark = (.+)$", re.MULTILINE)
+_MARK = re.compile(r"pytest\.mark\.(\w+)")
+_LEFT_OUT = re.compile(r"not (\w+)")
+
+
+def left_out(text: str, markers: str) -> bool:
+    """Whether each test of a file is deselected: its `pytestmark` names a marker that `-m` rules out.
+
+    Only expressions of the form `not a and not b` are read; of any other, every file is collected.
+    """
+    terms = [_LEFT_OUT.fullmatch(term) for term in markers.split(" and ")]
+    ruled_out = {term[1] for term in terms if term is not None}
+    own = _MODULE_MARKS.search(text)
+    return all(terms) and own is not None and not ruled_out.isdisjoint(_MARK.findall(own[1]))
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Spares each worker the seconds that torch and its like take to import, for tests that do not run."""
+    markers = config.getoption("markexpr")
+    if collection_path.suffix != ".py" or not markers:
+        return None
+    return left_out(collection_path.read_text(encoding="utf-8"), markers) or None
+
+
+@pytest.fixture(scope="session", autouse=True)
+def light_pdfs() -> Iterator[None]:
+    """Type 3 fonts instead of TrueType: cutting a TrueType font to size is most of the time of a figure.
+
+    The fonts of a real PDF are checked in tests/test_figures.py, which asks for `embedded_fonts`.
+    """
+    drawing = sys.modules.get("rsft.report.drawing")
+    with pytest.MonkeyPatch.context() as patch:
+        if drawing is not None:
+            patch.setitem(drawing.BASE_RC, "pdf.fonttype", 3)
+        yield
+
+
+@pytest.fixture
+def embedded_fonts(light_pdfs: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Undoes `light_pdfs`."""
+    from rsft.report import drawing
+
+    monkeypatch.setitem(drawing.BASE_RC, "pdf.fonttype", 42)
