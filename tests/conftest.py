@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -34,21 +35,22 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 @pytest.fixture(scope="session", autouse=True)
-def light_pdfs() -> Iterator[None]:
+def light_pdfs() -> Iterator[dict[str, Any]]:
     """Type 3 fonts instead of TrueType: cutting a TrueType font to size is most of the time of a figure.
 
-    The fonts of a real PDF are checked in tests/test_figures.py, which asks for `embedded_fonts`.
+    Yields the settings as they were, for the test of a real PDF, which asks for `embedded_fonts`.
     """
     drawing = sys.modules.get("rsft.report.drawing")
+    own = dict(drawing.BASE_RC) if drawing is not None else {}
     with pytest.MonkeyPatch.context() as patch:
         if drawing is not None:
             patch.setitem(drawing.BASE_RC, "pdf.fonttype", 3)
-        yield
+        yield own
 
 
 @pytest.fixture
-def embedded_fonts(light_pdfs: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Undoes `light_pdfs`."""
+def embedded_fonts(light_pdfs: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report's own fonts again, whatever they are, so that a test of them can fail."""
     from rsft.report import drawing
 
-    monkeypatch.setitem(drawing.BASE_RC, "pdf.fonttype", 42)
+    monkeypatch.setattr(drawing, "BASE_RC", light_pdfs)
