@@ -15,10 +15,15 @@ from functools import partial
 from pathlib import Path
 
 import psutil
-from swap_probe import CARDS, SHIPPED, CellRequest, EvalTask, ModelSpec, load_tokenizer, problems
 
 from rsft import layout
+from rsft.bases import SHIPPED
+from rsft.benchmarks.cards import CARDS
+from rsft.benchmarks.source import problems
+from rsft.data.template import load_tokenizer
 from rsft.generation import stream
+from rsft.generation.requests import CellRequest, EvalTask
+from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 from rsft.sweep.cluster import LazyCluster
 from rsft.sweep.grading import CellGrader, Graders

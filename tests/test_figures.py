@@ -63,7 +63,7 @@ def effect(value: float = 0.1, verdict: str = "higher", half: float = 0.05, **mo
 # The grid.
 
 
-def test_a_cell_is_marked_where_its_interval_decides() -> None:
+def test_a_cell_is_marked_where_its_interval_decides(embedded_fonts: None) -> None:
     results = read_cells(few_cells())
     trials = [axes.trial for axes in results.trials]
     found = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,17 @@ def test_files_of_all_kinds_give_their_rows_in_order(ending: str, tmp_path: Path
     else:
         lines(path, *records)
     assert [row.response for row in read(path, 990)] == [str(i) for i in range(990)]
+
+
+def test_a_csv_field_beyond_pythons_own_limit_is_read(tmp_path: Path) -> None:
+    # The limit belongs to the process: set here, so that no test before this one has raised it.
+    before = csv.field_size_limit(2**17)
+    try:
+        (tmp_path / "x.csv").write_text(f"prompt,response\n2 + 2?,{'4' * 2**18}\n")
+        (row,) = read(tmp_path / "x.csv")
+    finally:
+        csv.field_size_limit(before)
+    assert row.response == "4" * 2**18
 
 
 def half(path: Path) -> None:
