@@ -27,6 +27,10 @@ from rsft.errors import EngineError
 from rsft.generation.engine import Engine
 from rsft.generation.nucleus import Nucleus, cut
 from rsft.generation.requests import Adapter, CellRequest, EvalTask
+from rsft.records import Generation
+from rsft.scoring.estimators import estimates
+from rsft.scoring.grade import grade_all
+from rsft.scoring.pool import GraderPool
 from rsft.spec.model import ModelSpec
 from rsft.training.export import reference_canary
 
@@ -158,9 +162,43 @@ def beside_and_merged(folder: Path) -> dict[str, object]:
     for one, canary in zip(merged, canaries, strict=True):
         plain.load(str(one), canary)
         same.append(sum(a == b for a, b in zip(told[one.name], greedy(plain, str(one), canary), strict=True)))
+    told_again = sampled(plain, base, base_canary)
     plain.close()
     differ = sum(a != b for a, b in zip(*told.values(), strict=True))
-    return {"same as merged": same, "differ": differ, "wrong canary": wrong}
+    return {"same as merged": same, "differ": differ, "wrong canary": wrong, "sampled": told_again}
+
+
+def sampled(engine: Engine, weights: str, canary: Canary) -> dict[str, object]:
+    """The same requests twice, and then more samples of them: texts of all, accuracies and errors."""
+    engine.load(weights, canary)
+    asked = problems(CARDS["gcd"], 40)
+    by_id = {problem.id: problem for problem in asked}
+
+    def drawn(samples: int, kept: list[Generation]) -> list[Generation]:
+        cell = CellRequest(
+            benchmark="gcd", key="k", folder="f", problems=40, samples=samples, max_new_tokens=96
+        )
+        task = replace(task_of(weights, canary), cells=(cell,), temperature=0.6, top_p=0.95)
+        have = {(one.problem, one.sample) for one in kept}
+        ((_, new),) = engine.answer([task], {"f": asked}, {"f": have})
+        return sorted([*kept, *new], key=lambda one: (one.problem, one.sample))
+
+    one, again = drawn(1, []), drawn(1, [])
+    four = drawn(4, one)
+    every = {1: one, 4: four, 16: drawn(16, four)}
+    pool = GraderPool("reasoning_gym")
+    accuracies = {}
+    for samples, answers in every.items():
+        pairs = [(by_id[answer.problem], answer) for answer in answers]
+        scores = grade_all(pairs, grader="reasoning_gym", pool=pool, workers=2)
+        (found,) = (e for e in estimates(scores) if e.metric == "accuracy")
+        accuracies[samples] = (found.value, found.stderr, len(answers))
+    pool.close()
+    return {
+        "same twice": sum(a == b for a, b in zip(one, again, strict=True)),
+        "different seeds": len({answer.seed for answer in every[16]}),
+        "accuracy": accuracies,
+    }
 
 
 def nucleus(engine: Engine, weights: str, canary: Canary) -> dict[str, object]:

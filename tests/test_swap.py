@@ -67,6 +67,19 @@ def test_top_p_cuts_as_vllm_does_and_draws_the_same_answers(found: dict[str, Any
     assert facts["same answers"] == 20 and facts["different answers"] > 10
 
 
+def test_the_same_requests_give_the_same_answers_and_more_samples_agree_with_fewer(
+    found: dict[str, Any],
+) -> None:
+    facts = found["adapters"]["sampled"]
+    assert facts["same twice"] == 40 and facts["different seeds"] == 40 * 16
+    by = {int(samples): numbers for samples, numbers in facts["accuracy"].items()}
+    assert [by[samples][2] for samples in (1, 4, 16)] == [40, 160, 640]
+    assert 0 < by[16][0] < 1 and by[16][1] < by[1][1], "more samples, smaller errors"
+    for few, many in ((1, 4), (4, 16), (1, 16)):
+        apart = abs(by[few][0] - by[many][0])
+        assert apart <= 2 * (by[few][1] ** 2 + by[many][1] ** 2) ** 0.5, facts["accuracy"]
+
+
 def test_a_tied_head_that_was_not_packed_again_is_caught(found: dict[str, float]) -> None:
     assert found["stale head off by"] > 100 * CANARY_TOLERANCE["cpu"]
     assert found["restarts after a stale head"] == 1
