@@ -97,7 +97,8 @@ def test_the_table_has_all_cells(whole: Path) -> None:
     table = pq.read_table(whole / "tables" / "cells.parquet").to_pandas()
     five = {"accuracy", "accuracy_finished", "truncated", "no_answer", "response_tokens"}
     lengths = {f"{what}_tokens_{part}" for what in ("response", "thinking") for part in ("median", "p95")}
-    metrics = five | lengths | {"pass@2", "thinking_tokens", "repetition", "looping"}
+    budgets = {f"accuracy@{tokens} tokens" for tokens in (24, 48)}
+    metrics = five | lengths | budgets | {"pass@2", "thinking_tokens", "repetition", "looping"}
     assert set(table.metric) == metrics
     assert len(table) == 2 * (1 + len(STEPS)) * len(metrics)
     assert set(table.step) == {0, *STEPS}

@@ -40,6 +40,7 @@ from rsft.tracking.tracker import SilentTracker
 
 METRICS = {
     *("accuracy", "accuracy_finished", "truncated", "no_answer"),
+    *("accuracy@16 tokens", "accuracy@32 tokens"),  # a quarter and a half of the budget
     *("response_tokens", "response_tokens_median", "response_tokens_p95"),
     *("thinking_tokens", "thinking_tokens_median", "thinking_tokens_p95", "repetition", "looping"),
 }

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rsft.errors import DataError
 from rsft.records import Outcome, Score
 from rsft.scoring.estimators import estimates
-from rsft.scoring.votes import majority, vote, written_alike
+from rsft.scoring.votes import majority, vote, votes, written_alike
 
 
 def score(problem: str, sample: int, answer: str | None, outcome: Outcome) -> Score:
@@ -93,3 +93,11 @@ def test_wrong_answers_are_one_where_they_are_written_alike() -> None:
     assert majority(scores, 4).value == 0.5, "both groups have two votes"
     assert majority(scores, 4, same=lambda one, two: one == two).value == 1.0
     assert written_alike(r"\frac{1}{2}", "0.5") and not written_alike("x", "y")
+
+
+def test_a_cell_votes_with_as_many_samples_as_each_problem_has() -> None:
+    long, short = ballot("p", "rraab-rr"), ballot("q", "rrr!aab")
+    assert [e.metric for e in votes(long)] == ["maj@4", "maj@8"]
+    (four,) = votes([*long, *short])
+    assert four == majority([*long, *short], 4), "the second problem has six, one is an error"
+    assert votes(ballot("p", "rra")) == votes([]) == []

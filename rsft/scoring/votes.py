@@ -9,7 +9,7 @@ deterministic, and with n = 1 it is accuracy.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -57,6 +57,14 @@ def majority(scores: Sequence[Score], n: int, same: Same = written_alike) -> Est
     chances = [[vote(*_ballot(samples, same), n)] for samples in problems.values()]
     share = replace(ratio(chances), samples=len(graded))
     return estimate_of(f"maj@{n}", share, wilson(share), truncated_share(graded))
+
+
+def votes(scores: Sequence[Score]) -> list[Estimate]:
+    """`maj@n` for n = 4, 8, 16 ... up to the least number of samples that a problem has; a vote of two
+    decides nothing that one does not."""
+    counts = Counter(score.problem for score in scores if score.outcome != "error")
+    least = min(counts.values(), default=0)
+    return [majority(scores, 2**power) for power in range(2, max(1, least).bit_length())]
 
 
 def _ballot(samples: Sequence[Score], same: Same) -> tuple[int, list[int], int]:

@@ -15,7 +15,7 @@ from rsft.bases import resolve
 from rsft.benchmarks.cards import card
 from rsft.generation.settings import Device
 from rsft.records import Generation, Problem, Score
-from rsft.scoring.estimators import estimates, raw_mean
+from rsft.scoring.estimators import accuracy_at, estimates, raw_mean
 from rsft.scoring.grade import grade_all
 from rsft.scoring.judge import Judge
 from rsft.scoring.judged import Pair, judge_pairs
@@ -23,6 +23,7 @@ from rsft.scoring.pool import GraderPool
 from rsft.scoring.references import GraderName
 from rsft.scoring.responses import response_estimates
 from rsft.scoring.rubrics import rubric
+from rsft.scoring.votes import votes
 from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
@@ -41,6 +42,11 @@ def judge_identity(spec: JudgeSpec) -> str:
         return name
     facts = [resolve(ModelSpec(source=spec.model)).identity, spec.max_new_tokens]
     return f"{Path(name).name}#{content_hash(facts)}"
+
+
+def _smaller(budget: int) -> list[int]:
+    """Token budgets that a longer one tells of: a quarter and a half of it."""
+    return [budget // 4, budget // 2] if budget >= 4 else []
 
 
 def known_problems(storage: Storage, key: str) -> dict[str, Problem]:
@@ -67,6 +73,9 @@ def make_judge(spec: JudgeSpec, name: str, storage: Storage) -> Judge:
     model, version = (spec.model, spec.version) if spec.address else (identity, "")
     return Judge(spec.address, model, rubric(name), local, version=version, parallel=spec.parallel)
 
+
+VOTED: tuple[GraderName, ...] = ("math", "choice", "reasoning_gym")
+"""Whose answers are short enough for samples to agree on one."""
 
 CORES_PER_ANSWER = 4
 """Answers that are graded at a time take no more than every fourth core: engines need the others."""
@@ -113,6 +122,7 @@ class CellGrader:
         marker: dict[str, Any] = {name: row[name] for name in kept}
         # How often its engine was started anew: it died, or a swap of weights could not be proven.
         marker["restarts"] = row.get("restarts", 0)
+        marker["max_new_tokens"] = row.get("max_new_tokens", 0)
         marker |= {"folder": folder, "errors": 0, "answers": 0, "first_error": "", "estimates": []}
         if not row["error"]:
             pairs = answered(storage, folder, self._known(row["key"]))
@@ -126,6 +136,9 @@ class CellGrader:
             marker["first_error"] = errors[0] if errors else ""
             marker["response_tokens"] = sum(generation.tokens for generation in generations)
             found = estimates(scores) + response_estimates(generations)
+            found += accuracy_at(scores, _smaller(row.get("max_new_tokens", 0)))
+            if (self._graders.rule or card(row["benchmark"]).grader) in VOTED:
+                found += votes(scores)
             found += raw_mean(scores) if marker["judged_by"] else []
             marker["estimates"] = [asdict(estimate) for estimate in found]
             # What is stored may be more than was asked for this time; the marker says what there is.

@@ -88,6 +88,7 @@ def _again(
         "folder": folder,
         "problems": cell.question.problems,
         "samples": cell.question.samples,
+        "max_new_tokens": cell.question.max_new_tokens,
         "error": "",
         "restarts": known.get("restarts", 0),
     }
