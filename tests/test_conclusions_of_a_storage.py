@@ -21,7 +21,7 @@ from rsft.analysis.trajectory import Trajectory
 from rsft.records import Problem
 from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSpec
 from rsft.storage import Storage
-from rsft.sweep import conclusions, means
+from rsft.sweep import conclusions, cores, means
 from rsft.sweep.conclusions import Key, together, trajectories
 from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.means import read_means
@@ -114,14 +114,14 @@ def test_several_processes_find_the_same(finished: Storage, monkeypatch: pytest.
     monkeypatch.setattr(means, "AT_ONCE", 5)
     monkeypatch.setattr(conclusions, "MANY", 1)
     monkeypatch.setattr(conclusions, "AT_ONCE", 3)
-    monkeypatch.setattr(means.os, "sched_getaffinity", lambda pid: {0, 1})
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0, 1})
     assert drawn(plan) == alone
 
 
 def test_work_that_is_shared_comes_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert means.each(list, [3, 1, 2], at_once=1, many=9) == [3, 1, 2]
-    monkeypatch.setattr(means.os, "sched_getaffinity", lambda pid: {0})
-    assert means.each(list, [3, 1, 2], at_once=1, many=1) == [3, 1, 2], "a single core gets no help"
+    assert cores.each(list, [3, 1, 2], at_once=1, many=9) == [3, 1, 2]
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0})
+    assert cores.each(list, [3, 1, 2], at_once=1, many=1) == [3, 1, 2], "a single core gets no help"
 
 
 def test_many_curves_are_corrected_together() -> None:

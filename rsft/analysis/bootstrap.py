@@ -109,6 +109,7 @@ class Bootstrap:
         """(rows + 1, draws): means, and what the imaginary problems add."""
         self._halves: tuple[Array, Array] = (half @ self.rows.T / self.n, ~half @ self.rows.T / self.n)
         self._contrasts: dict[bytes, tuple[Array, Array, Array]] = {}
+        self._noises: dict[bytes, tuple[Array, Array, float]] = {}
         self._largest: dict[tuple[bytes, float], tuple[float, float, float]] = {}
 
     def contrast(self, weights: Array) -> tuple[Array, Array, Array]:
@@ -147,10 +148,10 @@ class Bootstrap:
 
     def _of_largest(self, weights: Array, level: float) -> tuple[float, float, float]:
         values, stderr, errors = self.contrast(weights)
-        noise = -errors / np.maximum(stderr, SAME)[:, None]
-        near = self._near(values, stderr, noise)
+        noise, top, sure = self._noise(weights)
+        near = self._near(values, stderr, sure)
         stderr, close = np.maximum(stderr, SAME), noise[near]
-        (bound,) = quantiles(close.max(0), (1 + level) / 2)
+        (bound,) = quantiles(top if near.all() else close.max(0), (1 + level) / 2)
         low = (values - bound * stderr)[near].max()
         np.subtract(((values - values.max()) / stderr)[near, None], close, out=close)
         (least,) = quantiles(close.max(0), (1 - level) / 2)
@@ -161,11 +162,11 @@ class Bootstrap:
 
     def p_some_above(self, weights: Array, limit: float = 0.0) -> float:
         """Two-sided p-value of "no contrast (m, rows) is truly above `limit`"; in (0, 1]."""
-        values, stderr, errors = self.contrast(weights)
+        values, stderr, _ = self.contrast(weights)
         stderr = np.maximum(stderr, SAME)
-        noise = -errors / stderr[:, None]
-        near = self._near(values, stderr, noise)
-        return self._p(noise[near].max(0), float(((values - limit) / stderr).max()))
+        noise, top, sure = self._noise(weights)
+        near = self._near(values, stderr, sure)
+        return self._p(top if near.all() else noise[near].max(0), float(((values - limit) / stderr).max()))
 
     def p_all_below(self, weights: Array, limit: float) -> float:
         """Two-sided p-value of "some contrast (m, rows) truly reaches `limit`"; in (0, 1].
@@ -178,9 +179,20 @@ class Bootstrap:
         found = zip(errors / stderr[:, None], (limit - values) / stderr, strict=True)
         return max(self._p(noise, float(distance)) for noise, distance in found)
 
-    def _near(self, values: Array, stderr: Array, noise: Array) -> npt.NDArray[np.bool_]:
+    def _noise(self, weights: Array) -> tuple[Array, Array, float]:
+        """Errors of contrasts (m, draws) in standard errors, turned around; largest of each draw (draws,);
+        what that hardly ever exceeds (Chernozhukov et al., l.c., section 3)."""
+        key = _key(weights)
+        if key not in self._noises:  # the same contrasts are asked for intervals and for several p-values
+            _, stderr, errors = self.contrast(weights)
+            noise = -errors / np.maximum(stderr, SAME)[:, None]
+            top = noise.max(0)
+            sure = float(quantiles(top, 1 - 0.1 / math.log(max(self.n, 3)))[0])
+            self._noises[key] = noise, top, sure
+        return self._noises[key]
+
+    def _near(self, values: Array, stderr: Array, sure: float) -> npt.NDArray[np.bool_]:
         """Contrasts that may be the largest; the others are left out (l.c., section 3)."""
-        sure = float(quantiles(noise.max(0), 1 - 0.1 / math.log(max(self.n, 3)))[0])
         near: npt.NDArray[np.bool_] = values >= (values - sure * stderr).max() - 2 * sure * stderr
         return near
 
@@ -226,14 +238,20 @@ def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array
 def quantiles(values: Array, *shares: float) -> Array:
     """Of each row (..., draws), interpolated linearly, as (shares, ...): np.quantile without its overhead,
     which takes most of the time where thousands of curves are short."""
-    at = [share * (values.shape[-1] - 1) for share in shares]
-    ends = [(int(place), min(int(place) + 1, values.shape[-1] - 1)) for place in at]
-    ordered = np.partition(values, sorted({end for pair in ends for end in pair}), axis=-1)
+    places, ends = _places(shares, values.shape[-1])
+    ordered = np.partition(values, ends, axis=-1)
     found = [
-        ordered[..., low] + (ordered[..., high] - ordered[..., low]) * (place - low)
-        for place, (low, high) in zip(at, ends, strict=True)
+        ordered[..., low] + (ordered[..., high] - ordered[..., low]) * part for low, high, part in places
     ]
     return np.asarray(found, dtype=np.float64)
+
+
+@lru_cache(maxsize=64)
+def _places(shares: tuple[float, ...], draws: int) -> tuple[list[tuple[int, int, float]], list[int]]:
+    """Of each share the draw below and the one above, and how far between them it lies; and all of these."""
+    at = [share * (draws - 1) for share in shares]
+    places = [(int(place), min(int(place) + 1, draws - 1), place - int(place)) for place in at]
+    return places, sorted({end for low, high, _ in places for end in (low, high)})
 
 
 def _resampled(table: Array, times: Sequence[Array]) -> Array:

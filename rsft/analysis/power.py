@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from statistics import NormalDist
@@ -138,29 +138,43 @@ class Power:
         """The least more with which that chance is `power`; None where no number up to FAR times of what
         there is would do."""
         n, m = self.boot.n, self.samples
-        problems = _least(lambda times: self.chance(times * n, m), power) if self.possible else None
+        problems = self._times(power, again=False) if self.possible else None
         if problems is None:
             return None
         more = max(1, math.ceil((problems - 1) * n))
-        times = None
-        if self.luck is not None:
-            times = _least(lambda times: self.chance(n, times * m), power)
+        times = None if self.luck is None else self._times(power, again=True)
         again = None if times is None else max(1, math.ceil((times - 1) * m))
         if again is not None and again * n > 4 * more * m:
             again = None  # asking the same problems over and over is the dearer way by far
         answers = more * m if again is None else again * n
         return Need(problems=more, samples=again, answers=answers)
 
+    def _times(self, power: float, *, again: bool) -> float | None:
+        """The least multiple, from 1 to FAR, of problems or, with `again`, of samples that has the chance.
 
-def _least(chance: Callable[[float], float], power: float) -> float | None:
-    """The least multiple, from 1 to FAR, that has the chance; found by halving."""
-    if chance(FAR) < power:
-        return None
-    low, high = 1.0, float(FAR)
-    while high / low > 1.01:
-        middle = math.sqrt(low * high)
-        low, high = (low, middle) if chance(middle) >= power else (middle, high)
-    return high
+        In each draw an end lies on the stated side once errors have shrunk below value over error, which
+        gives the multiple that the draw needs. A contrast that is not on that side itself counts for none.
+        """
+        needed = np.ones(self.boot.draws.shape[1])
+        for condition, values, stderr, away in self._tests:
+            side = 1.0 if condition.some_above else -1.0
+            true = side * (values - condition.limit)
+            good = true > 0
+            if not (good.any() if condition.some_above else good.all()):
+                return None  # `possible` by rounding alone
+            ratios = np.maximum(-side * away[good], 0.0) / true[good, None]
+            times = ratios * ratios  # the inverse of the share of variance that may be left
+            if again and self.luck is not None:
+                variance = np.maximum(self.boot.n * stderr**2, SAME)
+                within = np.minimum(condition.weights**2 @ self.luck / self.samples, variance)
+                share = (within / variance)[good, None]
+                left = 1 - (1 - share) * times
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    times = np.where(times <= 1, 1.0, np.where(left > 0, share * times / left, np.inf))
+            np.maximum(needed, times.min(0) if condition.some_above else times.max(0), out=needed)
+        at = max(0, math.ceil(power * len(needed)) - 1)
+        found = (1 + SAME) * float(np.partition(needed, at)[at])  # an end on the limit is not beyond it
+        return found if found <= FAR else None
 
 
 def problems_needed(

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rsft.analysis.bootstrap import Bootstrap
+from rsft.analysis.bootstrap import DRAWS, LEVEL, paired_errors, quantiles
 from rsft.analysis.functional import Countdown, Worth, worth
 from rsft.analysis.procedures import PROCEDURES, read, thinking_of
 from rsft.records import Generation, Outcome
@@ -137,27 +137,23 @@ def link(found: Mapping[str, Sequence[Mapping[str, float]]]) -> list[Measure]:
     """
     if len(found) < 2:
         return []
-    means = {
-        name: np.array([math.fsum(one[name] for one in each) / len(each) for each in found.values()])
-        for name in LINKED
-    }
-    made = []
-    for name, values in means.items():
-        bootstrap = Bootstrap(np.stack([np.zeros(len(values)), values]))
-        weights = np.array([[-1.0, 1.0]])
-        (interval,), (_, stderr, _) = bootstrap.intervals(weights), bootstrap.contrast(weights)
-        made.append(
-            Measure(
-                measure=LINK + name,
-                value=interval.value,
-                stderr=float(stderr[0]),
-                ci_low=interval.low,
-                ci_high=interval.high,
-                problems=len(values),
-                responses=sum(map(len, found.values())),
-            )
+    means = np.array(
+        [[math.fsum(one[name] for one in each) / len(each) for each in found.values()] for name in LINKED]
+    )
+    values, errors = means.mean(1), paired_errors(means, seed=0, draws=DRAWS).T
+    low, high = values + quantiles(errors, (1 - LEVEL) / 2, (1 + LEVEL) / 2)
+    return [
+        Measure(
+            measure=LINK + name,
+            value=float(values[i]),
+            stderr=float(errors[i].std()),
+            ci_low=float(low[i]),
+            ci_high=float(high[i]),
+            problems=len(found),
+            responses=sum(map(len, found.values())),
         )
-    return made
+        for i, name in enumerate(LINKED)
+    ]
 
 
 def _level(traces: Sequence[Trace], name: str) -> float:

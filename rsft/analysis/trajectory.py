@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import pairwise
 from statistics import NormalDist
 
@@ -193,7 +194,6 @@ def trajectory(
     area, *drifts = boot.intervals(np.stack(singles), level)
     moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
     verdict, p, needed = _decide(boot, curve, level, margin)
-    opens = open_conditions(count)
     return Trajectory(
         margin=margin,
         problems=boot.n,
@@ -209,7 +209,7 @@ def trajectory(
         fall=boot.largest(score[earlier] - score[later], level=level).within(-1.0, 1.0),
         verdict=verdict,
         p=p,
-        opens=tuple((name, min(1.0, 2 * _wide(c, boot).p(boot))) for name, c in opens.items()),
+        opens=tuple((name, min(1.0, 2 * c.p(boot))) for name, c in _opens(count, len(boot.rows)).items()),
         need=needed,
         score_drift=drifts[0],
         token_drift=drifts[1] if len(drifts) > 1 else None,
@@ -243,8 +243,7 @@ def _less(one: Trajectory, limit: float) -> Trajectory:
 def _decide(boot: Bootstrap, curve: Curve, level: float, margin: float) -> tuple[Verdict, float, Need | None]:
     """The verdict with its p-value, or what would decide the likeliest."""
     rows, count = len(boot.rows), len(curve.steps)
-    every = verdict_conditions(count, margin)
-    candidates = {verdict: tuple(_wide(one, boot) for one in each) for verdict, each in every.items()}
+    candidates = _candidates(count, rows, margin)
     for verdict, conditions in candidates.items():
         if all(condition.supported(boot, level) for condition in conditions):
             return verdict, max(condition.p(boot) for condition in conditions), None
@@ -253,10 +252,22 @@ def _decide(boot: Bootstrap, curve: Curve, level: float, margin: float) -> tuple
     return "undecided", 1.0, min((n for n in needs if n), key=lambda n: n.answers, default=None)
 
 
-def _wide(condition: Condition, boot: Bootstrap) -> Condition:
+# Thousands of curves have as many steps, and so the same conditions.
+@lru_cache(maxsize=16)
+def _candidates(count: int, rows: int, margin: float) -> dict[Verdict, tuple[Condition, ...]]:
+    every = verdict_conditions(count, margin)
+    return {verdict: tuple(_wide(one, rows) for one in each) for verdict, each in every.items()}
+
+
+@lru_cache(maxsize=16)
+def _opens(count: int, rows: int) -> dict[Verdict, Condition]:
+    return {verdict: _wide(one, rows) for verdict, one in open_conditions(count).items()}
+
+
+def _wide(condition: Condition, rows: int) -> Condition:
     """A condition on scores as one on all rows, response lengths too."""
-    wide = np.zeros((len(condition.weights), len(boot.rows)))
-    wide[:, : boot.count] = condition.weights
+    wide = np.zeros((len(condition.weights), rows))
+    wide[:, : condition.weights.shape[1]] = condition.weights
     return replace(condition, weights=wide)
 
 
@@ -270,7 +281,9 @@ def _turns(boot: Bootstrap, steps: Sequence[int], level: float) -> tuple[Interva
     tails = ((1 - level) / 2, (1 + level) / 2)
 
     def interval(found: Array) -> Interval:
-        low, high = np.quantile(found[1:], tails, method="inverted_cdf").astype(int)
+        # np.quantile(method="inverted_cdf"), of whole numbers by counting them
+        reached = np.bincount(found[1:]).cumsum()
+        low, high = (int(np.searchsorted(reached, tail * reached[-1])) for tail in tails)
         return Interval(*map(float, times[[int(found[0]), low, high]]))
 
     returned = dip[0] < first[0] < count

@@ -7,7 +7,7 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,8 @@ FIGURES = f"{layout.REPORT}/figures"
 TABLES = f"{layout.REPORT}/tables"
 
 TEMPLATE = "template.html.j2"
+INLINE_CHARACTERS = 2_500_000
+"""Of all figures in the page; larger ones lie beside it."""
 SAMPLES_SHOWN = 3
 """Decoded training rows per certificate."""
 SAMPLE_CHARACTERS = 4_000
@@ -199,7 +201,8 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["svg"] = lambda drawing: Markup(drawing.inline)  # matplotlib escaped it
+    inside = inlined(figures)
+    environment.filters["svg"] = lambda drawing: _drawn(drawing, inside)
     spec = facts.sweep.get("spec") or {}
     failures = facts.status.get("failures") or []
     compared = sum(map(grid.count, ("up", "down", "same")))
@@ -223,6 +226,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
         figures=figures,
+        beside=len({drawing.file for drawing in figures} - inside),
         traces=traces,
         effects=effect_rows(facts.effects),
         failures=failures[:FAILURES],
@@ -240,6 +244,23 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
             json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
         ),
     )
+
+
+def inlined(figures: Iterable[Drawing], room: int = INLINE_CHARACTERS) -> set[str]:
+    """Files of the figures that stand in the page itself: all that have room, the small ones first."""
+    inside = set[str]()
+    for drawing in sorted(figures, key=lambda drawing: len(drawing.svg)):
+        room -= len(drawing.svg)
+        if room >= 0:
+            inside.add(drawing.file)
+    return inside
+
+
+def _drawn(drawing: Drawing, inside: Collection[str]) -> Markup:
+    """A figure itself, which matplotlib has escaped; else an image, loaded when it is scrolled to."""
+    if drawing.file in inside:
+        return Markup(drawing.inline)
+    return Markup('<img src="figures/{}" alt="" loading="lazy">').format(drawing.file)
 
 
 def _counts(status: Mapping[str, Any], noun: str) -> dict[str, int]:

@@ -19,6 +19,7 @@ from rsft.report.exports import Table
 from rsft.report.look import Look
 from rsft.report.panels import draw_curves, panel_grid, share_y
 from rsft.report.results import DIMENSIONS, Results, TrialAxes
+from rsft.report.shown import Shown, part
 from rsft.report.tables import DASH, signed
 from rsft.report.transfer import transfer_figure, transfer_table, transfers
 
@@ -41,6 +42,8 @@ NAMES = {
 class ProcedureSection:
     """What the page shows; empty without a trace."""
 
+    about: str = ""
+    """Of how many trials this is; empty where it is all of them."""
     figures: tuple[Drawing, ...] = ()
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[TrialAxes, str, tuple[str, ...]], ...] = ()
@@ -65,16 +68,29 @@ def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection
         {dimension for _, dimension, _ in pooled.series},
         key=lambda name: (DIMENSIONS.index(name) if name in DIMENSIONS else len(DIMENSIONS), name),
     )
+    traced = part(pooled, {trial for trial, _, _ in pooled.series})
+    # The rows of the report say how much of a trial there is to list; what is drawn does not depend on them.
+    shown = Shown.of(part(results, {axes.trial for axes in traced.trials}))
+    drawn = part(traced, {axes.trial for axes in shown.drawn.trials})
+    listed = part(traced, {axes.trial for axes in shown.listed.trials})
     carried = transfers(pooled, {base: int(n) for base, n in sizes.items() if n < math.inf})
     return ProcedureSection(
         transfer=transfer_table(carried) if carried else None,
         transfer_figure=transfer_figure(carried, Look.of(pooled.trials)),
-        figures=tuple(_figure(pooled, base, dimensions) for base in pooled.bases),
+        figures=tuple(_figure(drawn, base, dimensions) for base in drawn.bases),
+        about=_about(len(traced.trials), len(results.trials), shown),
         heads=tuple(NAMES.get(name, name) for name in MEASURES),
-        rows=tuple(_rows(pooled, dimensions)),
+        rows=tuple(_rows(listed, dimensions)),
         link_heads=tuple(NAMES.get(name, name) for name in LINKED),
-        links=tuple(_links(pooled, dimensions, table)),
+        links=tuple(_links(listed, dimensions, table)),
     )
+
+
+def _about(traced: int, trials: int, shown: Shown) -> str:
+    few = (
+        f"Read are the traces of {traced:,} of {trials:,} trials, drawn at random." if traced < trials else ""
+    )
+    return " ".join(said for said in (few, shown.about_listed, shown.about_drawn) if said)
 
 
 def _over_benchmarks(table: pd.DataFrame) -> Mapping[tuple[str, str, str], Mapping[int, Estimate]]:

@@ -65,7 +65,7 @@ def _listed(results: Results) -> Results:
     rows = sum(len(steps) for (_, _, metric), steps in results.series.items() if metric == "accuracy")
     most = int(LISTED_ROWS * len(results.trials) / max(1, rows))
     count = max(1, min(LISTED_TRIALS, most))
-    return _only(results, _sample([axes.trial for axes in results.trials], count))
+    return part(results, _sample([axes.trial for axes in results.trials], count))
 
 
 def _drawn(results: Results) -> Results:
@@ -80,7 +80,7 @@ def _drawn(results: Results) -> Results:
         apart = (len(lengths) - 1) / (DRAWN_LENGTHS - 1)
         lengths = [lengths[round(i * apart)] for i in range(DRAWN_LENGTHS)]
     some = {(b, v, length) for b in bases for v in variants[:DRAWN_VARIANTS] for length in lengths}
-    return _only(results, {a.trial for a in results.trials if (a.base, a.variant, a.length) in some})
+    return part(results, {a.trial for a in results.trials if (a.base, a.variant, a.length) in some})
 
 
 def _about_drawn(drawn: Results, results: Results) -> str:
@@ -105,7 +105,8 @@ def _sample(every: Sequence[str], count: int) -> list[str]:
     return [every[i] for i in sorted(random.Random(0).sample(range(len(every)), count))]
 
 
-def _only(results: Results, trials: Collection[str]) -> Results:
+def part(results: Results, trials: Collection[str]) -> Results:
+    """The results of some trials."""
     chosen = set(trials)
     if len(chosen) == len(results.trials):
         return results

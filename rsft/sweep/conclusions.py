@@ -13,7 +13,7 @@ from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
 from rsft.errors import DataError
-from rsft.sweep.means import each
+from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan
 
 Key = tuple[str, str]

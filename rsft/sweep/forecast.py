@@ -6,7 +6,6 @@ from dataclasses import asdict
 from typing import Any
 
 from rsft.spec.recipes import beside
-from rsft.sweep.budget import offer
 from rsft.sweep.disk import GENERATION_BYTES, RESUME_BYTES, weight_bytes
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.retention import notes
@@ -29,6 +28,11 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
         SpecError: a budget that will not do (see `rsft.sweep.adaptive.offer`).
     """
     plan = plan.at_once()
+    offered = None
+    if adaptive is not None:
+        from rsft.sweep.budget import offer  # of the analysis, which takes half a second to import
+
+        offered = asdict(offer(plan, adaptive))
     asked = sum(question.problems * question.samples for question in plan.questions)
     # Steps that several lengths share have one checkpoint.
     kept = {(t.owner(step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}
@@ -56,7 +60,7 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
         "n_generations": generations,
         "judge": _judge(plan, len(kept) + len(used)),
         "disk_bytes": disk,
-        "adaptive": None if adaptive is None else asdict(offer(plan, adaptive)),
+        "adaptive": offered,
         "memory": memory(plan),
         "recipes": beside({id(trial.train): trial.train for trial in plan.trials}.values()),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],

@@ -6,12 +6,8 @@ Polars take as long (bench/report.py), and processes that share the files take l
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,10 +15,8 @@ import numpy.typing as npt
 from rsft import layout
 from rsft.analysis.means import COLUMNS, ProblemMeans
 from rsft.storage import Storage
+from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan
-
-Item = TypeVar("Item")
-Found = TypeVar("Found")
 
 MANY = 2_000
 """Cells from which other processes help: each takes a second to start."""
@@ -48,23 +42,3 @@ def _with_ids_once(means: Iterable[ProblemMeans]) -> list[ProblemMeans]:
     """The same, and in memory the ids of a benchmark's problems once."""
     known: dict[tuple[str, ...], npt.NDArray[np.object_]] = {}
     return [replace(one, problems=known.setdefault(tuple(one.problems), one.problems)) for one in means]
-
-
-def each(
-    work: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], at_once: int, many: int
-) -> list[Found]:
-    """What work makes of all items, in their order; on all cores where there are many.
-
-    Args:
-        work: a function of a module, from some items to as many results.
-        items: that other processes can be sent.
-        at_once: that a process is handed at a time.
-        many: items from which processes are worth their start.
-    """
-    cores = len(os.sched_getaffinity(0))
-    if len(items) < many or cores == 1:
-        return work(items)
-    # Not forked: engines and Arrow have threads.
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
-        parts = [pool.submit(work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
-        return [one for part in parts for one in part.result()]

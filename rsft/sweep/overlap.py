@@ -14,7 +14,8 @@ from rsft.scoring.estimators import estimates
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.means import AT_ONCE, MANY, each
+from rsft.sweep.cores import each
+from rsft.sweep.means import AT_ONCE, MANY
 from rsft.sweep.plan import Plan
 
 Scan = Callable[[Storage, str, Index, int], pa.Table]

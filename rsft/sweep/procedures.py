@@ -12,13 +12,13 @@ import pyarrow as pa
 
 from rsft import layout
 from rsft.analysis.functional import Countdown
-from rsft.analysis.procedure_rates import Measure, Trace, differences, fingerprint, link, measures, read_trace
+from rsft.analysis.procedure_rates import Trace, differences, fingerprint, link, measures, read_trace
 from rsft.benchmarks.card import GeneratedProblems
 from rsft.records import Generation
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.means import each
+from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan, Question
 from rsft.sweep.samples import browsed_trials
 
@@ -51,7 +51,8 @@ AT_ONCE = 10
 Games = Mapping[str, Countdown]
 """Countdown problems by id; empty for any other benchmark."""
 Found = dict[str, Any]
-"""What lies beside a cell: `measures`, `differences`; `fingerprint` and `cell` of what they are read of."""
+"""What lies beside a cell: `measures`, `differences` and their `links`; `fingerprint` and `cell` of what they
+are read of."""
 
 
 def procedures_table(plan: Plan) -> pa.Table:
@@ -87,8 +88,7 @@ def _rows(plan: Plan, trial: Trial, known: Mapping[str, Found]) -> Iterator[dict
         name, dimension = cell.question.card.name, cell.question.card.dimension
         where = {"step": cell.step, "benchmark": name, "dimension": dimension}
         yield from (axes | where | measure for measure in found["measures"])
-        own = {problem: [one] for problem, one in found["differences"].items()}
-        yield from (axes | where | asdict(measure) for measure in link(own))
+        yield from (axes | where | measure for measure in found["links"])
         for problem, one in found["differences"].items():
             linked[dimension, name][problem].append(one)
             linked[dimension, None][f"{name} {problem}"].append(one)
@@ -128,8 +128,11 @@ def _read_anew(cells: Sequence[tuple[str, str, Games, Found]]) -> list[Found]:
     for root, folder, games, of in cells:
         storage = Storage(root)
         traces = list(read_cell(storage, folder, games))
-        shown: Sequence[Measure] = measures(traces)
-        found.append(of | {"measures": [asdict(one) for one in shown], "differences": differences(traces)})
+        apart = differences(traces)
+        own = link({problem: [one] for problem, one in apart.items()})
+        shown = {"measures": measures(traces), "links": own}
+        found.append(of | {name: [asdict(one) for one in ones] for name, ones in shown.items()})
+        found[-1]["differences"] = apart
         storage.write_json(layout.procedures(folder), found[-1])
     return found
 
