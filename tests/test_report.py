@@ -206,6 +206,19 @@ def test_the_page_stands_alone_and_its_tags_nest(page: str) -> None:
     assert "@import" not in page and page.count("<style") == 1
 
 
+def test_large_figures_lie_beside_the_page_as_images_and_the_page_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rsft.report.page.INLINE_CHARACTERS", 60_000)
+    page = written(tmp_path, made_up_facts())
+    beside = re.findall(r'<img src="(figures/[^"]+)" alt="" loading="lazy">', page)
+    assert beside and all((tmp_path / "report" / file).exists() for file in beside)
+    assert f"To keep this page small, {len(beside)} figures" in page
+    inside = sum(map(len, re.findall(r"<svg xmlns.*?</svg>", page, flags=re.DOTALL)))
+    assert 0 < inside <= 60_000
+    assert page.count("<figure>") > len(beside) > 1
+
+
 def test_a_finished_sweep_says_so_and_has_a_row_per_trial(page: str) -> None:
     assert "8 of 8 trials done, 240 of 240 cells; nothing failed" in page
     assert "Nothing failed." in page

@@ -147,7 +147,7 @@ class Bootstrap:
         return Interval(*(max(least, end) for end in self._largest[key]))
 
     def _of_largest(self, weights: Array, level: float) -> tuple[float, float, float]:
-        values, stderr, errors = self.contrast(weights)
+        values, stderr, _ = self.contrast(weights)
         noise, top, sure = self._noise(weights)
         near = self._near(values, stderr, sure)
         stderr, close = np.maximum(stderr, SAME), noise[near]

@@ -201,7 +201,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    inside = inlined(figures)
+    inside = inlined(figures, INLINE_CHARACTERS)
     environment.filters["svg"] = lambda drawing: _drawn(drawing, inside)
     spec = facts.sweep.get("spec") or {}
     failures = facts.status.get("failures") or []
@@ -246,7 +246,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
     )
 
 
-def inlined(figures: Iterable[Drawing], room: int = INLINE_CHARACTERS) -> set[str]:
+def inlined(figures: Iterable[Drawing], room: int) -> set[str]:
     """Files of the figures that stand in the page itself: all that have room, the small ones first."""
     inside = set[str]()
     for drawing in sorted(figures, key=lambda drawing: len(drawing.svg)):

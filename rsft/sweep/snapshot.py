@@ -33,6 +33,7 @@ class Snapshot(Storage):
         finally:
             if collecting:
                 gc.enable()
+        gc.freeze()  # nor is what was read walked through again and again while a report is made of it
         self._known: dict[str, Any] = dict(zip(every, found, strict=True))
 
     def read_json_or_none(self, relative: str) -> Any:
