@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from test_house_in_one_breath import page, run
-from test_report import few_cells, made_up_facts
+from test_report import few_cells, made_up_cells, made_up_facts
 
 from rsft import layout
 from rsft.analysis.procedure_rates import LINK, LINKED, MEASURES
@@ -153,6 +153,24 @@ def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     drawn = [file.name for file in (tmp_path / "report/figures").iterdir()]
     endings = sorted(name.rpartition(".")[2] for name in drawn if name.startswith("procedures-"))
     assert endings == ["pdf", "svg"]
+
+
+def test_of_many_traced_trials_the_page_lists_and_draws_some_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    cells = made_up_cells(seeds=(0, 1))
+    ids = list(dict.fromkeys(cells["trial"]))
+    table = made_up_table(cells[cells["trial"].isin(ids[1:])])
+    section = procedure_section(read_cells(cells), table)
+    assert section.about.startswith(f"Read are the traces of {len(ids) - 1} of {len(ids)} trials")
+    assert {axes.trial for axes, _, _ in section.rows} == set(ids[1:])
+    monkeypatch.setattr("rsft.report.shown.LISTED_TRIALS", 2)
+    monkeypatch.setattr("rsft.report.shown.DRAWN_CURVES", 1)
+    monkeypatch.setattr("rsft.report.shown.DRAWN_BASES", 1)
+    few = procedure_section(read_cells(cells), table)
+    assert len({axes.trial for axes, _, _ in few.rows}) == 2 and len(few.figures) == 1 < len(section.figures)
+    assert "Listed are 2 of" in few.about and "Drawn are 1 of 2 bases" in few.about
+    assert procedure_section(read_cells(cells), made_up_table(cells)).about.startswith("Listed are 2")
 
 
 def test_without_traces_or_links_the_page_says_so(tmp_path: Path) -> None:
