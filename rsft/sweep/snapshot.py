@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rsft.storage import Storage
+
+LARGE = 10_000
+"""Files from which on the collector leaves them alone for the rest of the process."""
 
 
 class Snapshot(Storage):
@@ -33,7 +37,9 @@ class Snapshot(Storage):
         finally:
             if collecting:
                 gc.enable()
-        gc.freeze()  # nor is what was read walked through again and again while a report is made of it
+        if len(every) >= LARGE:
+            gc.freeze()  # nor is what was read walked through again and again while a report is made of it
+            atexit.register(gc.unfreeze)  # extension modules look at what is left when the process ends
         self._known: dict[str, Any] = dict(zip(every, found, strict=True))
 
     def read_json_or_none(self, relative: str) -> Any:
