@@ -206,6 +206,13 @@ def test_a_broken_reference_is_a_fault() -> None:
     assert status({"tests": ["assert total([1]) =="]}, right) == "fault"
 
 
+def test_a_plain_value_where_the_tests_want_another_is_the_codes_failure() -> None:
+    """The tests use it without a question to the code's process."""
+    assert status({"tests": ["assert total == 2"]}, "```python\ntotal = 2\n```") == "passed"
+    for use in ("assert list(total) == [1]", "assert total([1]) == 1", "assert total == 3"):
+        assert status({"tests": [use]}, "```python\ntotal = 2\n```") == "failed", use
+
+
 @pytest.mark.parametrize(
     ("reference", "words"),
     [

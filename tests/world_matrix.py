@@ -9,6 +9,7 @@ interrupted trial ends with is compared with the trial that ran through on the f
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import sys
 import tempfile
@@ -89,7 +90,7 @@ _ports = iter(range(29_600 + os.getpid() % 300, 40_000))
 
 def phase(root: str, prepared: str, made: Trial, end: int = STEPS) -> None:
     arguments = (made.train.workers, next(_ports), root, prepared, made.model_dump(), end)
-    mp.spawn(worker, args=arguments, nprocs=made.train.workers)
+    mp.start_processes(worker, arguments, nprocs=made.train.workers, start_method="forkserver")
 
 
 def weights(storage: Storage, made: Trial) -> dict[str, torch.Tensor]:
@@ -119,6 +120,8 @@ def changes(whole: bool) -> list[tuple[dict[str, Any], dict[str, Any]]]:
 
 
 def main() -> None:
+    # Workers are forked from a process that has imported the trainer, which takes ten seconds.
+    multiprocessing.set_forkserver_preload(["__main__", "rsft.training.engine", "rsft.training.loop"])
     with tempfile.TemporaryDirectory() as root:
         storage = Storage(root)
         tokenizer = load_tokenizer(BASE, MODEL)

@@ -8,6 +8,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import pandas as pd
+import pyarrow as pa
+from pyarrow.csv import WriteOptions, write_csv
+
 from rsft.analysis.asymmetry import Point
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
@@ -16,24 +20,26 @@ from rsft.analysis.trajectory import Trajectory
 from rsft.report.results import Results
 from rsft.report.tables import DASH, Grid, GridCell, full_table
 
-_LATEX = {
-    "\\": r"\textbackslash{}",
-    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"$<$",
-    ">": r"$>$",
-    "|": r"$|$",
-    "\N{MINUS SIGN}": "$-$",
-    "±": r"$\pm$",
-    "→": r"$\to$",
-    "▲": r"$\uparrow$",
-    "▼": r"$\downarrow$",
-    "×": r"$\times$",
-    "–": "--",
-    "…": r"\ldots{}",
-    "\N{NARROW NO-BREAK SPACE}": r"\,",
-}
+_LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"$<$",
+        ">": r"$>$",
+        "|": r"$|$",
+        "\N{MINUS SIGN}": "$-$",
+        "±": r"$\pm$",
+        "→": r"$\to$",
+        "▲": r"$\uparrow$",
+        "▼": r"$\downarrow$",
+        "×": r"$\times$",
+        "–": "--",
+        "…": r"\ldots{}",
+        "\N{NARROW NO-BREAK SPACE}": r"\,",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +97,15 @@ def plain(text: str) -> str:
 
 
 def _latex(text: str) -> str:
-    return "".join(_LATEX.get(sign, sign) for sign in " ".join(text.split()))
+    return " ".join(text.split()).translate(_LATEX)
+
+
+def frame_csv(frame: pd.DataFrame) -> bytes:
+    """A frame as CSV; what is missing is empty. By Arrow, since pandas takes ten times as long."""
+    out = pa.BufferOutputStream()
+    options = WriteOptions(quoting_header="none")
+    write_csv(pa.Table.from_pandas(frame, preserve_index=False), out, options)
+    return bytes(out.getvalue())
 
 
 def tables(

@@ -26,7 +26,7 @@ from rsft.analysis.trajectory import Trajectory
 from rsft.report.claim_figures import claim_figures
 from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
 from rsft.report.drawing import Drawing
-from rsft.report.exports import tables
+from rsft.report.exports import frame_csv, tables
 from rsft.report.figures import (
     heldout_figures,
     length_figure,
@@ -154,7 +154,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         DataError: the table of cells has rows but lacks columns.
         OSError: the storage cannot be written.
     """
-    results = read_cells(facts.cells)
+    cells = tidy(facts.cells)
+    results = read_cells(cells)
     shown, grid = Shown.of(results), pivot(results)
     traces = procedure_section(results, facts.procedures)
     figures = draw(shown, facts, traces)
@@ -167,9 +168,9 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     for drawing in figures:
         storage.write_text(f"{FIGURES}/{drawing.file}", drawing.svg)
         storage.write_bytes(f"{FIGURES}/{drawing.pdf_file}", drawing.pdf)
-    files = {"cells.csv": tidy(facts.cells).to_csv(index=False, lineterminator="\n")}
+    files = {"cells.csv": frame_csv(cells)}
     if not facts.procedures.empty:
-        files["procedures.csv"] = facts.procedures.to_csv(index=False, lineterminator="\n")
+        files["procedures.csv"] = frame_csv(facts.procedures)
     written = [table for table in (traces.transfer, judges_table(facts.judges)) if table is not None]
     written += tables(
         results,
@@ -181,12 +182,12 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         points=facts.asymmetry,
     )
     for table in written:
-        files |= dict(table.files())
+        files |= {name: text.encode() for name, text in table.files()}
     for old in storage.names(TABLES):
         if old.endswith((".csv", ".md", ".tex")) and old not in files:
             storage.delete(f"{TABLES}/{old}")
-    for name, text in files.items():
-        storage.write_text(f"{TABLES}/{name}", text)
+    for name, content in files.items():
+        storage.write_bytes(f"{TABLES}/{name}", content)
     storage.write_text(INDEX, page)
     return storage.path(INDEX)
 

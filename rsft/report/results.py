@@ -21,6 +21,8 @@ COUNTS = ("problems", "samples")
 WHOLE = (*COUNTS, "step", "seed", "length_steps")
 COLUMNS = (*AXES, *WHAT, "value", "stderr", "ci_low", "ci_high", *COUNTS, "truncated")
 """Of the tidy table: one row per trial, step, benchmark and metric."""
+METRICS = ("accuracy", "accuracy_finished", "truncated", "no_answer", "response_tokens")
+"""That the page shows; the table has more."""
 
 DIMENSIONS = ("in-domain", "out-of-domain", "general", "safety", "over-refusal")
 """In the order of the page; any other name comes after them."""
@@ -89,19 +91,20 @@ def tidy(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_cells(cells: pd.DataFrame) -> Results:
-    """Indexes the tidy table (columns: COLUMNS); an empty or partial one is fine.
+    """Indexes METRICS of the tidy table (columns: COLUMNS); an empty or partial one is fine.
 
     Raises:
         DataError: rows without one of COLUMNS.
     """
     frame = tidy(cells)
+    frame = frame[frame["metric"].isin(METRICS)]
     columns = {name: pd.to_numeric(frame[name]).astype("float64") for name in NUMBERS}
     columns |= {name: pd.to_numeric(frame[name]).fillna(0).astype("int64") for name in WHOLE}
     columns |= {name: frame[name].astype(str) for name in frame.columns if name not in columns}
     frame = frame.assign(**columns)
     known = frame[frame["value"].notna()].sort_values("step", kind="stable")
     names = ("trial", "benchmark", "step", "metric", "value", "stderr", "ci_low", "ci_high")
-    # By column, not by row: a large sweep has half a million rows.
+    # By column, not by row: a large sweep has hundreds of thousands.
     rows = zip(*(known[name].tolist() for name in (*names, *COUNTS, "truncated")), strict=True)
     series: dict[tuple[str, str, str], dict[int, Estimate]] = {}
     for trial, benchmark, step, metric, value, stderr, low, high, problems, samples, truncated in rows:

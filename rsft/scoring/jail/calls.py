@@ -155,6 +155,8 @@ class Calls:
         for name, there in zip(names, defined, strict=True):
             if there is True:
                 space[name] = self._value(self._request({"do": "name", "name": name}))
+                # A plain value is used without asking.
+                self._asked |= not isinstance(space[name], Proxy)
         return any(there is True for there in defined)
 
     def _value(self, reply: Any) -> Any:
