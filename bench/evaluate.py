@@ -1,14 +1,16 @@
 """Checkpoints x benchmarks: rsft's warm engines against starting engines anew, on the same requests.
 
-    python bench/evaluate.py [--checkpoints 6] [--runs 1] [--growth 24]
+    python bench/evaluate.py [--checkpoints 6] [--runs 1] [--growth 24] [--tuned]
 
 Six checkpoints of a 3.15M-parameter Qwen3 with random weights, whose answers hardly ever end before the limit
 of 128 new tokens; three benchmarks of 100 problems, temperature 0.6 with a seed per request. Every contender
 runs in processes of its own and generates the same requests; ours also grades, writes Parquet and proves each
 swap. The start of Ray itself is not counted.
 
-- `benchmark`: a vLLM process for each checkpoint and benchmark.
-- `checkpoint`: a vLLM process for each checkpoint.
+- `benchmark`: a vLLM process for each checkpoint and benchmark, with vLLM's own settings but for what a CPU
+  needs: one process, both cores, whole prompts. With `--tuned` they have the settings of our engines too
+  (nothing compiled, 512 requests at once), which start sooner.
+- `checkpoint`: the same for each checkpoint.
 - `ray.data.llm`: Ray Data's own processor, built anew for each checkpoint; one checkpoint is timed.
 - `one engine`, `engine per core`: the floor: one set of weights answers all requests, no swap.
 - `ours`: two engine actors, one core each. `--growth N` times ours and the floor with N checkpoints too.
@@ -47,6 +49,8 @@ BENCHMARKS = ("gsm-symbolic", "gcd", "countdown")
 PROBLEMS, NEW_TOKENS, CONTEXT = 100, 128, 768
 ALONE = actor_environment("cpu") | {"VLLM_CPU_OMP_THREADS_BIND": "auto", "OMP_NUM_THREADS": "2"}
 """Of a contender that has both cores for one engine."""
+OURS_ALONE = ("TORCHDYNAMO_DISABLE", "max_num_seqs")
+"""What vLLM does not come with, and a CPU engine does not need."""
 
 
 def prepare(folder: Path, count: int) -> None:
@@ -71,12 +75,16 @@ def prepare(folder: Path, count: int) -> None:
         storage.write_lines(layout.problems(name), [asdict(p) for p in problems(CARDS[name], PROBLEMS)])
 
 
-def generate(weights: str, names: tuple[str, ...], copies: int = 1) -> int:
-    """All requests of some benchmarks by one vLLM engine; returns how many tokens came."""
+def generate(weights: str, names: tuple[str, ...], copies: int = 1, without: tuple[str, ...] = ()) -> int:
+    """All requests of some benchmarks by one vLLM engine; returns how many tokens came.
+
+    `without`: settings of ours that are left at vLLM's own.
+    """
     from vllm import LLM, SamplingParams, TokensPrompt
 
     tokenizer = load_tokenizer(BASE, ModelSpec(source=BASE))
-    llm = LLM(**engine_arguments(weights, "cpu", CONTEXT))
+    settings = engine_arguments(weights, "cpu", CONTEXT)
+    llm = LLM(**{name: value for name, value in settings.items() if name not in without})
     prompts, sampling = [], []
     for _ in range(copies):
         for name in names:
@@ -195,8 +203,9 @@ def contend(name: str, folder: Path, count: int) -> None:
         tokens = generate(first, BENCHMARKS, int(name.split()[1]))
         print(f"SECONDS {time.time() - begun:.2f}")
     else:
-        _, number, *names = name.split()
-        tokens = generate(str(folder / f"step_{number}"), tuple(names) or BENCHMARKS)
+        kind, number, *names = name.split()
+        without = () if kind == "tuned" else OURS_ALONE
+        tokens = generate(str(folder / f"step_{number}"), tuple(names) or BENCHMARKS, without=without)
     print(f"TOKENS {tokens}")
 
 
@@ -224,17 +233,19 @@ def ended(process: subprocess.Popen[str]) -> tuple[float | None, int]:
 def one_after_another(names: list[str], folder: Path, count: int) -> tuple[float, int]:
     begun, tokens = time.time(), 0
     for name in names:
-        tokens += ended(spawn(name, folder, count, ALONE))[1]
+        left_out = () if name.startswith("tuned") else OURS_ALONE
+        environment = {key: value for key, value in ALONE.items() if key not in left_out}
+        tokens += ended(spawn(name, folder, count, environment))[1]
     return time.time() - begun, tokens
 
 
-def measure(name: str, folder: Path, count: int) -> tuple[float, int]:
-    """Seconds and tokens of one contender."""
+def measure(name: str, folder: Path, count: int, kind: str = "fresh") -> tuple[float, int]:
+    """Seconds and tokens of one contender; `kind` of processes: fresh or tuned."""
     if name == "benchmark":
-        names = [f"fresh {number} {one}" for number in range(count) for one in BENCHMARKS]
+        names = [f"{kind} {number} {one}" for number in range(count) for one in BENCHMARKS]
         return one_after_another(names, folder, count)
     if name == "checkpoint":
-        return one_after_another([f"fresh {number}" for number in range(count)], folder, count)
+        return one_after_another([f"{kind} {number}" for number in range(count)], folder, count)
     if name == "one engine":
         seconds, tokens = ended(spawn(f"floor {count}", folder, count, ALONE))
     elif name == "engine per core":
@@ -257,13 +268,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1, help="of ours and the floors")
     parser.add_argument("--growth", type=int, default=0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--tuned", action="store_true")
     parser.add_argument("--contender")
     parser.add_argument("--folder", type=Path)
     given = parser.parse_args()
     if given.contender:
         contend(given.contender, given.folder, given.checkpoints)
         return
-    console, count = Console(), given.checkpoints
+    console, count, kind = Console(), given.checkpoints, "tuned" if given.tuned else "fresh"
     table = Table("contender", "checkpoints", "seconds", "ours is", "tokens", box=None)
     found: dict[str, float] = {}
     rows: list[tuple[str, int, float, int]] = []
@@ -274,7 +286,7 @@ def main() -> None:
         for name in [name for name in names if not given.only or name in given.only.split(",")]:
             several = given.runs if name in ("ours", "engine per core", "one engine") else 1
             try:
-                runs = [measure(name, folder, count) for _ in range(several)]
+                runs = [measure(name, folder, count, kind) for _ in range(several)]
             except RuntimeError as error:
                 console.print(f"{name} did not run: {str(error).splitlines()[-1:]}", highlight=False)
                 continue

@@ -21,7 +21,8 @@ from test_house_in_one_breath import page, run
 from rsft import layout
 from rsft.records import Generation, Outcome, Problem, Score
 from rsft.report import browser
-from rsft.report.page import ReportFacts, write_report
+from rsft.report.facts import ReportFacts
+from rsft.report.page import write_report
 from rsft.storage import Storage
 from rsft.sweep import samples
 from rsft.sweep.plan import make_plan

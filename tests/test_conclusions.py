@@ -12,7 +12,8 @@ from rsft.analysis.claims import Answer
 from rsft.analysis.references import Reading
 from rsft.analysis.trajectory import Curve, Trajectory, trajectory
 from rsft.report.conclusions import claim_rows
-from rsft.report.page import ReportFacts, write_report
+from rsft.report.facts import ReportFacts
+from rsft.report.page import write_report
 from rsft.report.results import COLUMNS
 from rsft.spec import Claim, Pick
 from rsft.storage import Storage

@@ -18,7 +18,8 @@ from rsft.errors import DataError
 from rsft.records import Estimate
 from rsft.report import tables
 from rsft.report.curves import LOSS_POINTS, curves, loss_points
-from rsft.report.page import ReportFacts, headline, write_report
+from rsft.report.facts import ReportFacts
+from rsft.report.page import headline, write_report
 from rsft.report.results import COLUMNS, read_cells
 from rsft.storage import Storage
 

@@ -7,43 +7,24 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.analysis.asymmetry import Point
-from rsft.analysis.bootstrap import LEVEL
-from rsft.analysis.claims import Answer
-from rsft.analysis.effects import Effect
-from rsft.analysis.references import Reading, References
-from rsft.analysis.trajectory import Trajectory
-from rsft.report.claim_figures import claim_figures
 from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
 from rsft.report.drawing import Drawing
 from rsft.report.exports import frame_csv, tables
-from rsft.report.figures import (
-    heldout_figures,
-    length_figure,
-    loss_figure,
-    score_figures,
-    truncation_figure,
-)
-from rsft.report.forest import effect_figures
-from rsft.report.heatmap import gain_map
+from rsft.report.facts import ReportFacts
+from rsft.report.gallery import Figures, draw
 from rsft.report.judges import judges_table
 from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import read_cells, tidy
-from rsft.report.scaling import scaling_figure
 from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
 from rsft.report.tables import Grid, full_table, pivot
-from rsft.report.tradeoff import asymmetry_figure
-from rsft.scoring.agreement import Agreement
 from rsft.storage import Storage
 
 INDEX = f"{layout.REPORT}/index.html"
@@ -59,90 +40,6 @@ SAMPLE_CHARACTERS = 4_000
 """A longer prompt or target is cut on the page, and says so."""
 CHANCE = 0.0455
 """Share of unchanged scores that differ by more than two standard errors all the same."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportFacts:
-    """All that a report is made of."""
-
-    sweep: Mapping[str, Any]
-    """sweep.json: `spec`, and `provenance` with commit, packages, python, written_at."""
-    cells: pd.DataFrame
-    """The tidy table (`rsft.report.results.COLUMNS`); may be empty or partial."""
-    status: Mapping[str, Any]
-    """`trials` and `cells`, each with counts done, failed and open; `failures`, each with trial,
-    what, kind, message and next."""
-    training: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
-    """Rows of train.jsonl by trial id."""
-    certificates: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Manifests of prepared data by name."""
-    answers: Sequence[Answer] = ()
-    """To the claims of the sweep's page."""
-    trajectories: Mapping[tuple[str, str], Trajectory] = field(default_factory=dict)
-    """By trial id and benchmark."""
-    effects: Sequence[Effect] = ()
-    """Of the axes."""
-    asymmetry: Sequence[Point] = ()
-    """Checkpoints that were asked reasoning and safety."""
-    parameters: Mapping[str, int] = field(default_factory=dict)
-    """Number of weights by base, where they are known."""
-    references: References = field(default_factory=dict)
-    """Published scores of trials."""
-    readings: Sequence[Reading] = ()
-    """What we make of published curves."""
-    published: Mapping[str, float] = field(default_factory=dict)
-    """Published difference by name of the claim."""
-    procedures: pd.DataFrame = field(default_factory=pd.DataFrame)
-    """The tidy table of `rsft.sweep.procedures`."""
-    chance: float = 1 - LEVEL
-    """Of even one wrong verdict, or wrong answer to a claim."""
-    adaptive: Mapping[str, Any] | None = None
-    """Of adaptive evaluation (`rsft.sweep.adaptive.summary`); None where the fixed plan was asked."""
-    judges: Mapping[tuple[str, str, str], Agreement] = field(default_factory=dict)
-    """Agreement by rubric and two judges."""
-    regraded: Mapping[str, Any] | None = None
-    """Of grading everything again: `at`, `cells`, `answers`, and `changed`, verdicts by benchmark."""
-    browsed: int = 0
-    """Trials whose answers samples.html, beside the page, has."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Figures:
-    """All drawings, by section of the page."""
-
-    claims: Mapping[str, Drawing]
-    """By name of the claim."""
-    scores: Sequence[Drawing]
-    gains: Drawing | None
-    effects: Sequence[Drawing]
-    scaling: Drawing | None
-    runs: Sequence[Drawing]
-    """Truncation, length, loss."""
-    asymmetry: Drawing | None
-    procedures: Sequence[Drawing]
-
-    def __iter__(self) -> Iterator[Drawing]:
-        every = [*self.scores, self.gains, *self.effects, self.scaling, *self.runs, self.asymmetry]
-        every += self.procedures
-        return (drawing for drawing in (*self.claims.values(), *every) if drawing is not None)
-
-
-def draw(shown: Shown, facts: ReportFacts, traces: ProcedureSection) -> Figures:
-    """All that facts have something for."""
-    results, drawn = shown.results, shown.drawn
-    logs = {trial: facts.training[trial] for trial in shown.logs(facts.training)}
-    runs = [truncation_figure(drawn), length_figure(drawn), loss_figure(drawn, logs)]
-    trials = {axes.trial for axes in drawn.trials}
-    return Figures(
-        claims=claim_figures(results, facts.answers, facts.published, facts.references, facts.trajectories),
-        scores=score_figures(drawn, facts.references),
-        gains=gain_map(shown.listed, facts.trajectories),
-        effects=effect_figures(facts.effects),
-        scaling=scaling_figure(results, facts.parameters),
-        runs=[one for one in (*runs, *heldout_figures(drawn, logs)) if one is not None],
-        asymmetry=asymmetry_figure(drawn, [point for point in facts.asymmetry if point.trial in trials]),
-        procedures=[one for one in (*traces.figures, traces.transfer_figure) if one is not None],
-    )
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:

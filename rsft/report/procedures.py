@@ -6,12 +6,14 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
 
 from rsft.analysis.procedure_rates import LINK, LINKED, MEASURES, SHARES, THINKING_TOKENS
 from rsft.analysis.procedures import PROCEDURES
+from rsft.cores import begun
 from rsft.records import Estimate
 from rsft.report.curves import curves, steps_of
 from rsft.report.drawing import Drawing, drawn_as, file_name
@@ -73,16 +75,17 @@ def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection
     shown = Shown.of(part(results, {axes.trial for axes in traced.trials}))
     drawn = part(traced, {axes.trial for axes in shown.drawn.trials})
     listed = part(traced, {axes.trial for axes in shown.listed.trials})
+    figures = begun([partial(_figure, drawn, base, dimensions) for base in drawn.bases])
     carried = transfers(pooled, {base: int(n) for base, n in sizes.items() if n < math.inf})
     return ProcedureSection(
         transfer=transfer_table(carried) if carried else None,
         transfer_figure=transfer_figure(carried, Look.of(pooled.trials)),
-        figures=tuple(_figure(drawn, base, dimensions) for base in drawn.bases),
         about=_about(len(traced.trials), len(results.trials), shown),
         heads=tuple(NAMES.get(name, name) for name in MEASURES),
         rows=tuple(_rows(listed, dimensions)),
         link_heads=tuple(NAMES.get(name, name) for name in LINKED),
         links=tuple(_links(listed, dimensions, table)),
+        figures=tuple(figure() for figure in figures),
     )
 
 

@@ -12,8 +12,8 @@ from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
+from rsft.cores import each
 from rsft.errors import DataError
-from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan
 
 Key = tuple[str, str]

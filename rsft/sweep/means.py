@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from rsft import layout
 from rsft.analysis.means import COLUMNS, ProblemMeans
+from rsft.cores import each
 from rsft.storage import Storage
-from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan
 
 MANY = 2_000

@@ -8,13 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from rsft import layout
+from rsft.cores import each
 from rsft.data.contamination import Index, Question
 from rsft.records import Estimate, Score
 from rsft.scoring.estimators import estimates
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.cores import each
 from rsft.sweep.means import AT_ONCE, MANY
 from rsft.sweep.plan import Plan
 

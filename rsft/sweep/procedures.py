@@ -14,11 +14,11 @@ from rsft import layout
 from rsft.analysis.functional import Countdown
 from rsft.analysis.procedure_rates import Trace, differences, fingerprint, link, measures, read_trace
 from rsft.benchmarks.card import GeneratedProblems
+from rsft.cores import each
 from rsft.records import Generation
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.cores import each
 from rsft.sweep.plan import Plan, Question
 from rsft.sweep.samples import browsed_trials
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -13,7 +14,10 @@ from rsft import layout
 from rsft.analysis.asymmetry import SAFETY, asymmetry
 from rsft.analysis.references import claimed, readings, references
 from rsft.analysis.table import ScoredCell, cells_table
-from rsft.report.page import ReportFacts, write_report
+from rsft.cores import shared
+from rsft.report.facts import ReportFacts
+from rsft.report.gallery import draw
+from rsft.report.page import write_report
 from rsft.sweep.adaptive import chance_of, summary
 from rsft.sweep.conclusions import answers, together, trajectories
 from rsft.sweep.effects import axis_effects
@@ -28,6 +32,9 @@ from rsft.tracking.tracker import Tracker
 
 SHOWN_FLAGS = 50
 """Overlaps of rows with benchmarks that the report lists; the file in the storage has them all."""
+MANY = 500
+"""Trials from which other processes help throughout."""
+HELPED = (read_means, trajectories, procedures_table, draw)
 
 
 def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
@@ -43,7 +50,11 @@ def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str =
 
     `samples` is `write_samples`' `first`.
     """
-    plan = plan.at_once(results=True)
+    with shared(HELPED) if len(plan.trials) >= MANY else nullcontext():
+        return _write(plan.at_once(results=True), scored, samples)
+
+
+def _write(plan: Plan, scored: list[ScoredCell], samples: str) -> str:
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
     certificates: dict[str, dict[str, Any]] = {

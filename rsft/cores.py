@@ -6,8 +6,8 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, nullcontext
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -22,6 +22,27 @@ ENVIRONMENT = {
 }
 
 
+_shared: list[ProcessPoolExecutor] = []
+"""The processes of `shared`, innermost last."""
+
+
+@contextmanager
+def shared(functions: Sequence[Callable[..., Any]]) -> Iterator[None]:
+    """All that is asked of other processes inside is asked of the same ones, a process per core.
+
+    They start at once and import the modules of these functions meanwhile, which takes seconds: for work that
+    has much to ask.
+    """
+    with _processes() as pool:
+        for _ in range(_cores()):
+            _submit(pool, _imported, functions)
+        _shared.append(pool)
+        try:
+            yield
+        finally:
+            _shared.remove(pool)
+
+
 def each(
     work: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], at_once: int, many: int
 ) -> list[Found]:
@@ -33,14 +54,40 @@ def each(
         at_once: that a process is handed at a time.
         many: items from which processes are worth their start.
     """
-    cores = len(os.sched_getaffinity(0))
-    if len(items) < many or cores == 1:
+    if len(items) < many or _cores() == 1:
         return work(items)
-    # Not forked: engines and Arrow have threads.
-    with ProcessPoolExecutor(cores, mp_context=multiprocessing.get_context("spawn")) as pool:
-        with _starting():  # a process is started when it is first handed something
-            parts = [pool.submit(work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
+    with nullcontext(_shared[-1]) if _shared else _processes() as pool:
+        parts = [_submit(pool, work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
         return [one for part in parts for one in part.result()]
+
+
+def begun(calls: Sequence[Callable[[], Found]]) -> list[Callable[[], Found]]:
+    """The same calls, to be called for what they return; inside `shared` other processes have begun them.
+
+    Args:
+        calls: that other processes can be sent.
+    """
+    if not _shared:
+        return list(calls)
+    return [_submit(_shared[-1], call).result for call in calls]
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0))
+
+
+def _processes() -> ProcessPoolExecutor:
+    # Not forked: engines and Arrow have threads.
+    return ProcessPoolExecutor(_cores(), mp_context=multiprocessing.get_context("spawn"))
+
+
+def _submit(pool: ProcessPoolExecutor, work: Callable[..., Found], *items: Any) -> Future[Found]:
+    with _starting():  # a process is started when it is first handed something
+        return pool.submit(work, *items)
+
+
+def _imported(functions: Sequence[Callable[..., Any]]) -> None:
+    """Nothing more: who is sent a function imports its module."""
 
 
 @contextmanager
