@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -62,13 +63,13 @@ def each(
 
 
 def begun(calls: Sequence[Callable[[], Found]]) -> list[Callable[[], Found]]:
-    """The same calls, to be called for what they return; inside `shared` other processes have begun them.
+    """The same calls, each made once, to be called for what they return; made elsewhere in `shared`.
 
     Args:
         calls: that other processes can be sent.
     """
     if not _shared:
-        return list(calls)
+        return [cache(call) for call in calls]
     return [_submit(_shared[-1], call).result for call in calls]
 
 

@@ -208,7 +208,9 @@ def test_only_what_changed_is_written_anew(house: Storage) -> None:
         marker = house.read_json(layout.cell_marker(cell.folder))
         house.write_json(layout.cell_marker(cell.folder), marker | {"graded_at": "later"})
         samples.write_samples(plan)
-        assert [call.args[1] for call in write.call_args_list] == [f"{plan.trials[0].id}/{cell.question.key}"]
+        assert [call.args[1].name for call in write.call_args_list] == [
+            f"{plan.trials[0].id}/{cell.question.key}"
+        ]
         house.write_json(layout.cell_marker(cell.folder), marker)
     before = files(house)
     samples.write_samples(plan)

@@ -16,12 +16,12 @@ from fakes import FakeTrainer
 from test_house_in_one_breath import page, run
 from test_report import Page
 
-from rsft import layout
+from rsft import cores, layout
 from rsft.analysis.trajectory import Trajectory
 from rsft.records import Problem
 from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSpec
 from rsft.storage import Storage
-from rsft.sweep import conclusions, cores, means
+from rsft.sweep import conclusions, means
 from rsft.sweep.conclusions import Key, together, trajectories
 from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.means import read_means

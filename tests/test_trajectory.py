@@ -17,7 +17,7 @@ import pyarrow as pa
 import pytest
 
 from rsft.analysis.bootstrap import Bootstrap, Interval, holm
-from rsft.analysis.means import ProblemMeans
+from rsft.analysis.means import COLUMNS, ProblemMeans
 from rsft.analysis.power import Condition, Power, problems_needed
 from rsft.analysis.trajectory import (
     Curve,
@@ -408,7 +408,12 @@ def score(problem: str, outcome: Outcome, sample: int = 0, tokens: int = 10) -> 
 
 
 def means(*scores: Score) -> ProblemMeans:
-    return ProblemMeans.of(pa.Table.from_pylist([asdict(score) for score in scores]))
+    (found,) = ProblemMeans.of_each([table(*scores)])
+    return found
+
+
+def table(*scores: Score) -> pa.Table:
+    return pa.Table.from_pylist([asdict(score) for score in scores]).select(COLUMNS)
 
 
 def test_means_by_problem_leave_errors_out_in_any_order() -> None:
@@ -426,6 +431,26 @@ def test_means_by_problem_leave_errors_out_in_any_order() -> None:
     assert len(means(score("a", "error")).problems) == 0
     some = found.of_problems(np.array(["a", "z"], dtype=object))
     assert some.scores.tolist() == [1.0, 0.5] and some.samples.tolist() == [1, 2]
+
+
+def test_cells_read_together_are_as_read_one_by_one() -> None:
+    random = np.random.default_rng(0)
+    outcomes: list[Outcome] = ["correct", "wrong", "truncated", "error"]
+    cells = [
+        table(
+            *(
+                score(names[i], outcomes[k], sample, tokens=int(random.integers(1, 99)))
+                for sample, (i, k) in enumerate(zip(*random.integers(len(names), size=(2, 30)), strict=True))
+            )
+        )
+        for names in ("abcd", "dcba", "bcde", "zyxa")
+    ]
+    cells.insert(2, table(score("a", "error")))
+    for found, cell in zip(ProblemMeans.of_each(cells), cells, strict=True):
+        (alone,) = ProblemMeans.of_each([cell])
+        for name in ("problems", "scores", "tokens", "samples"):
+            assert getattr(found, name).tolist() == getattr(alone, name).tolist()
+    assert ProblemMeans.of_each([]) == []
 
 
 def test_a_curve_is_read_from_scores_of_the_same_problems() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -27,29 +29,33 @@ class ProblemMeans:
     """(problems,) graded answers."""
 
     @classmethod
-    def of(cls, scores: pa.Table) -> ProblemMeans:
-        """
+    def of_each(cls, scores: Sequence[pa.Table]) -> list[ProblemMeans]:
+        """Of many cells, at once: of a small one by itself, calls take longer than numbers.
+
         Args:
-            scores: a cell's, with COLUMNS, a row per answer in any order.
+            scores: each a cell's, with COLUMNS, a row per answer in any order.
         """
-        problem = scores["problem"].combine_chunks().dictionary_encode()
-        outcome = scores["outcome"].combine_chunks().dictionary_encode()
+        if not scores:
+            return []
+        cell = np.repeat(np.arange(len(scores)), [table.num_rows for table in scores])
+        every = pa.concat_tables(scores)
+        problem = every["problem"].combine_chunks().dictionary_encode()
+        outcome = every["outcome"].combine_chunks().dictionary_encode()
         names = np.array(problem.dictionary.to_pylist(), dtype=object)
         kinds = np.array(outcome.dictionary.to_pylist(), dtype=object)
-        at, kind = problem.indices.to_numpy(), outcome.indices.to_numpy()
+        order, size = np.argsort(names), max(1, len(names))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        kind = outcome.indices.to_numpy()
         graded = (kinds != "error")[kind]
-        at, right = at[graded], (kinds == "correct")[kind][graded]
-        samples = np.bincount(at, minlength=len(names))
-        found = np.flatnonzero(samples)
-        found = found[np.argsort(names[found])]
-        count = samples[found]
-        return cls(
-            problems=names[found],
-            scores=np.bincount(at, weights=right, minlength=len(names))[found] / count,
-            tokens=np.bincount(at, weights=scores["tokens"].to_numpy()[graded], minlength=len(names))[found]
-            / count,
-            samples=count,
-        )
+        right, tokens = (kinds == "correct")[kind][graded], every["tokens"].to_numpy()[graded]
+        key = (cell * size + place[problem.indices.to_numpy()])[graded]
+        found, of = np.unique(key, return_inverse=True)
+        count = np.bincount(of, minlength=len(found))
+        means = [np.bincount(of, weights=one, minlength=len(found)) / count for one in (right, tokens)]
+        ends = np.searchsorted(found, np.arange(len(scores) + 1) * size)
+        asked = names[order][found % size]
+        return [cls(asked[i:j], means[0][i:j], means[1][i:j], count[i:j]) for i, j in pairwise(ends)]
 
     def of_problems(self, wanted: npt.NDArray[np.object_]) -> ProblemMeans:
         """The same of some problems, ascending and all of them here."""

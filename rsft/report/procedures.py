@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -46,7 +46,8 @@ class ProcedureSection:
 
     about: str = ""
     """Of how many trials this is; empty where it is all of them."""
-    figures: tuple[Drawing, ...] = ()
+    drawn: tuple[Callable[[], Drawing], ...] = ()
+    """A figure per base, to be called for."""
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[TrialAxes, str, tuple[str, ...]], ...] = ()
     """Trial, dimension, and per measure its value at step 0 and at the last step."""
@@ -57,6 +58,10 @@ class ProcedureSection:
     transfer: Table | None = None
     """Of procedures from in-domain to out-of-domain traces, with a figure; None where one side is missing."""
     transfer_figure: Drawing | None = None
+
+    @property
+    def figures(self) -> tuple[Drawing, ...]:
+        return tuple(draw() for draw in self.drawn)
 
 
 def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection:
@@ -85,7 +90,7 @@ def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection
         rows=tuple(_rows(listed, dimensions)),
         link_heads=tuple(NAMES.get(name, name) for name in LINKED),
         links=tuple(_links(listed, dimensions, table)),
-        figures=tuple(figure() for figure in figures),
+        drawn=tuple(figures),
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from rsft import layout
 from rsft.analysis.means import COLUMNS, ProblemMeans
@@ -22,6 +23,8 @@ MANY = 2_000
 """Cells from which other processes help: each takes a second to start."""
 AT_ONCE = 200
 """Cells that a process is handed at a time."""
+HELD_ROWS = 100_000
+"""Scores that a process holds at a time."""
 
 
 def read_means(plan: Plan) -> dict[str, ProblemMeans]:
@@ -34,8 +37,14 @@ def read_means(plan: Plan) -> dict[str, ProblemMeans]:
 
 def _read(cells: Sequence[tuple[str, str]]) -> list[ProblemMeans]:
     storages = {root: Storage(root) for root, _ in cells}
-    tables = (storages[root].read_table(layout.scores(folder), COLUMNS) for root, folder in cells)
-    return _with_ids_once(map(ProblemMeans.of, tables))
+    found, held, rows = list[ProblemMeans](), list[pa.Table](), 0
+    for root, folder in cells:
+        held.append(storages[root].read_table(layout.scores(folder), COLUMNS))
+        rows += held[-1].num_rows
+        if rows > HELD_ROWS:
+            found += ProblemMeans.of_each(held)
+            held, rows = [], 0
+    return _with_ids_once([*found, *ProblemMeans.of_each(held)])
 
 
 def _with_ids_once(means: Iterable[ProblemMeans]) -> list[ProblemMeans]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fnmatch import fnmatch
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rsft import layout
+from rsft.cores import each
 from rsft.records import Generation, Outcome, Problem, Score
 from rsft.report import browser
 from rsft.report.browser import Slot
@@ -23,6 +24,22 @@ FORMAT = 1
 BROWSED_CELLS = 3_000
 """Cells that the browser has at most, and that procedures are read of: the study's grid has 2,980. It is half
 a minute of writing, and 1.5 GB where all texts are long."""
+MANY = 100
+"""Families from which other processes help."""
+AT_ONCE = 5
+"""Families that a process is handed at a time."""
+
+
+class Family(NamedTuple):
+    """Cells of a trial on a benchmark."""
+
+    root: str
+    """Of the storage."""
+    name: str
+    key: str
+    """Of the benchmark."""
+    cells: tuple[tuple[int, str], ...]
+    """Steps and folders."""
 
 
 def write_samples(plan: Plan, first: str = "") -> int:
@@ -38,6 +55,7 @@ def write_samples(plan: Plan, first: str = "") -> int:
     storage = plan.storage
     stamps: dict[str, str] = storage.read_json_or_none(browser.STAMPS) or {}
     listed: list[dict[str, Any]] = []
+    new: list[Family] = []
     for trial in browsed_trials(plan, first):
         answered: dict[str, list[tuple[Cell, Any]]] = {}
         for cell in plan.cells(trial):
@@ -47,7 +65,9 @@ def write_samples(plan: Plan, first: str = "") -> int:
         for family, found in answered.items():
             stamp = content_hash([FORMAT, [marker for _, marker in found]], 16)
             if stamps.get(family) != stamp:
-                _write_family(storage, family, [cell for cell, _ in found])
+                cells = [cell for cell, _ in found]
+                places = tuple((cell.step, cell.folder) for cell in cells)
+                new.append(Family(storage.root, family, cells[0].question.key, places))
                 stamps[family] = stamp
         for family in [f for f in stamps if f.startswith(f"{trial.id}/") and f not in answered]:
             storage.delete_folder(browser.family_folder(family))
@@ -55,6 +75,7 @@ def write_samples(plan: Plan, first: str = "") -> int:
         if answered:
             keys = [n for n, asked in enumerate(plan.questions) if f"{trial.id}/{asked.key}" in answered]
             listed.append(_axes(trial) | {"benchmarks": keys})
+    each(_write_families, new, AT_ONCE, MANY)
     index = {"trials": listed, "of": len(plan.trials), "places": browser.PLACES, "benchmarks": _asked(plan)}
     storage.write_text(browser.INDEX, browser.script(browser.INDEX, index))
     storage.write_json(browser.STAMPS, stamps)
@@ -98,25 +119,32 @@ def _asked(plan: Plan) -> list[dict[str, Any]]:
     ]
 
 
-def _write_family(storage: Storage, family: str, cells: Sequence[Cell]) -> None:
-    scores = [storage.read_table(layout.scores(cell.folder)) for cell in cells]
+def _write_families(families: Sequence[Family]) -> list[str]:
+    """Writes each; returns their names."""
+    for family in families:
+        _write_family(Storage(family.root), family)
+    return [family.name for family in families]
+
+
+def _write_family(storage: Storage, family: Family) -> None:
+    scores = [storage.read_table(layout.scores(folder)) for _, folder in family.cells]
     outcomes = [_outcomes(table) for table in scores]
     slots = browser.choose(outcomes)
     wanted = {problem for problem, _ in slots}
-    rows = storage.read_lines(layout.problems(cells[0].question.key))
+    rows = storage.read_lines(layout.problems(family.key))
     problems = {row["id"]: Problem(**row) for row in rows if row["id"] in wanted}
-    for cell, table in zip(cells, scores, strict=True):
+    for (step, folder), table in zip(family.cells, scores, strict=True):
         verdicts = {(row["problem"], row["sample"]): Score(**row) for row in _rows(table, slots)}
-        texts = _rows(storage.read_table(layout.generations(cell.folder)), slots)
+        texts = _rows(storage.read_table(layout.generations(folder)), slots)
         answers = {
             slot: (verdicts[slot], Generation(**row))
             for row in texts
             if (slot := (row["problem"], row["sample"])) in verdicts
         }
-        file = browser.cell_file(family, cell.step)
+        file = browser.cell_file(family.name, step)
         storage.write_text(file, browser.script(file, browser.cell_rows(slots, answers)))
-    file = browser.family_file(family)
-    facts = browser.family_facts([cell.step for cell in cells], outcomes, slots, problems)
+    file = browser.family_file(family.name)
+    facts = browser.family_facts([step for step, _ in family.cells], outcomes, slots, problems)
     storage.write_text(file, browser.script(file, facts))
 
 
