@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 SWEEP = "sweep.json"
 CELLS = "tables/cells.parquet"
@@ -22,6 +23,7 @@ MLFLOW_DB = "mlflow.db"
 MLFLOW_ARTIFACTS = "mlflow-artifacts"
 
 
+@cache
 def step_name(step: int) -> str:
     """Zero-padded, so that steps sort as text."""
     return f"step_{step:06d}"

@@ -96,8 +96,8 @@ def _cell_pairs(
         for step in (0, *(step for step in one.checkpoint_steps if step in later)):
             for asked, other in questions:
                 cells = (
-                    Cell(owner=first.owner(one, step), step=step, question=asked),
-                    Cell(owner=second.owner(two, step), step=step, question=other),
+                    Cell.of(first.owner(one, step), step, asked),
+                    Cell.of(second.owner(two, step), step, other),
                 )
                 if (key := (cells[0].folder, cells[1].folder)) not in seen:
                     seen.add(key)

@@ -76,10 +76,11 @@ class Cell(NamedTuple):
     owner: str
     step: int
     question: Question
+    folder: str
 
-    @property
-    def folder(self) -> str:
-        return layout.cell(self.owner, self.question.key, self.step)
+    @classmethod
+    def of(cls, owner: str, step: int, question: Question) -> Cell:
+        return cls(owner, step, question, layout.cell(owner, question.key, step))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,7 @@ class Plan:
         """All cells of a trial, step 0 included, in order of steps."""
         if trial.id not in self._cells:
             self._cells[trial.id] = tuple(
-                Cell(owner, step, question)
+                Cell.of(owner, step, question)
                 for step in (0, *trial.checkpoint_steps)
                 for owner in (self.owner(trial, step),)
                 for question in self.questions
