@@ -14,10 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from rsft.errors import ModelError
+from rsft.spec.base import canonical
 from rsft.spec.model import ModelSpec
 
 SHIPPED = Path(__file__).parent / "nano" / "weights"
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json")
+_OF_WHO_SAVED = ("transformers_version", "_name_or_path", "use_cache")
+"""What config.json says of the library and the place it was saved by."""
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -102,9 +105,13 @@ def architecture(base: Base) -> str:
     folder = Path(base.source)
     if not folder.is_dir():
         return base.source
-    names = ("config.json", "tokenizer.json", "chat_template.jinja")
+    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "torch_dtype" in config:  # its name before transformers 5
+        config["dtype"] = config.pop("torch_dtype")
+    shape = {name: value for name, value in config.items() if name not in _OF_WHO_SAVED}
+    names = ("tokenizer.json", "chat_template.jinja")
     found = [(folder / name).read_bytes() for name in names if (folder / name).exists()]
-    return hashlib.sha256(b"\0".join(found)).hexdigest()[:16]
+    return hashlib.sha256(b"\0".join([canonical(shape).encode(), *found])).hexdigest()[:16]
 
 
 def _has_chat_template(folder: Path) -> bool:

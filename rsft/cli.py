@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,13 +13,14 @@ import typer
 from rich.console import Console
 
 from rsft import layout
+from rsft.data_commands import data_app
 from rsft.errors import SpecError
-from rsft.spec.distill import DistillSpec
-from rsft.spec.evaluation import EvalSpec, JudgeSpec
+from rsft.spec.evaluation import EvalSpec, JudgeSpec, SamplingSpec
+from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
 from rsft.sweep.entry import AdaptiveOption, OnlyOption, StorageOption, guarded, summarize, sweep_storage
 from rsft.sweep.forecast import forecast
-from rsft.sweep.page import from_page, load_page, stored_plan
+from rsft.sweep.page import load_page, stored_plan
 from rsft.sweep.plan import make_plan, status
 from rsft.sweep.show import show_plan
 
@@ -30,7 +30,6 @@ app = typer.Typer(
     help="Sweeps of reasoning SFT.",
     pretty_exceptions_enable=False,
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data variants and their certificates.")
 app.add_typer(data_app, name="data")
 PageArgument = Annotated[Path, typer.Argument(help="A Python page that defines SWEEP.")]
 RootArgument = Annotated[str, typer.Argument(help="Storage of a sweep, or a folder that holds one.")]
@@ -124,13 +123,19 @@ def report(
 
 @app.command()
 def evaluate(
-    models: Annotated[list[str], typer.Argument(help="Model folders, shipped bases or hub ids.")],
+    models: Annotated[
+        list[str],
+        typer.Argument(help="Model folders, shipped bases, hub ids; folders of step checkpoints, or trials."),
+    ],
     benchmarks: Annotated[str, typer.Option("--benchmarks", help="Names, separated by commas.")],
+    base: Annotated[str | None, typer.Option(help="Untrained base of step checkpoints: step 0.")] = None,
     storage: StorageOption = None,
     problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,
     samples: Annotated[int, typer.Option(help="Answers per problem.")] = 1,
     max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
+    top_p: Annotated[float, typer.Option(help="Nucleus mass kept at each token.")] = 0.95,
+    seed: Annotated[int, typer.Option(help="Of all answers.")] = 0,
     max_model_tokens: Annotated[int | None, typer.Option(help="Context of the engine.")] = None,
     engines: Annotated[int, typer.Option(help="Engines at work at the same time.")] = 1,
     tensor_parallel: Annotated[int, typer.Option(help="GPUs of each engine.")] = 1,
@@ -141,27 +146,27 @@ def evaluate(
     device: Annotated[Device, typer.Option(help="Where the engine runs.")] = "gpu",
     name: Annotated[str, typer.Option(help="Names the folder in the storage.")] = "evaluation",
 ) -> None:
-    """Ask any models any benchmarks, without training."""
+    """Ask any models any benchmarks, without training; tables, report and MLflow as of a sweep."""
 
     def action() -> int:
         from rsft.sweep.start import evaluate_only
 
-        uses = [{"name": benchmark, "problems": problems} for benchmark in benchmarks.split(",") if benchmark]
-        sampling = {
-            "temperature": temperature,
-            "samples": samples,
-            "max_new_tokens": max_new_tokens,
-        }
         evaluation = EvalSpec(
-            benchmarks=uses,
-            sampling=sampling,
+            benchmarks=[{"name": name, "problems": problems} for name in benchmarks.split(",") if name],
+            sampling=SamplingSpec(
+                temperature=temperature,
+                top_p=top_p,
+                seed=seed,
+                samples=samples,
+                max_new_tokens=max_new_tokens,
+            ),
             max_model_tokens=max_model_tokens,
             engines=engines,
             tensor_parallel=tensor_parallel,
             judge=JudgeSpec.named(judge) if judge else None,
-            reward={"source": reward} if reward else None,
+            reward=ModelSpec(source=reward) if reward else None,
         )
-        return evaluate_only(models, evaluation, storage, name, device)
+        return evaluate_only(models, evaluation, storage, name, device, base)
 
     raise typer.Exit(guarded(action))
 
@@ -213,83 +218,6 @@ def _regrade(root: str) -> int:
         f"rsft report {root} writes tables and page again"
     )
     return 1 if done.errors else 0
-
-
-VariantArgument = Annotated[str, typer.Argument(help="A named variant, or one of --page.")]
-PageOption = Annotated[Path | None, typer.Option("--page", help="A sweep's page that holds the variant.")]
-BaseOption = Annotated[str, typer.Option(help="Whose tokenizer: shipped base, folder or hub id.")]
-MaxTokensOption = Annotated[int, typer.Option(help="Longest row, prompt and target together.")]
-RowsOption = Annotated[int | None, typer.Option(help="First so many rows.")]
-
-
-@data_app.command("build")
-def build_data(
-    name: VariantArgument,
-    page: PageOption = None,
-    base: BaseOption = "nano-1m",
-    max_tokens: MaxTokensOption = 20_000,
-    rows: RowsOption = None,
-    storage: StorageOption = None,
-) -> None:
-    """Build a data variant with its certificate; again is free."""
-
-    def action() -> None:
-        from rsft.sweep.variants import build  # loads tokenizers
-
-        sweep = None if page is None else load_page(page)
-        where, facts, _ = build(name, sweep, base, max_tokens, rows, storage, _progress)
-        lost = sum(facts["dropped"].values())
-        typer.echo(f"{facts['rows_kept']:,} rows kept, {lost:,} dropped, {facts['targets']:,} target tokens")
-        typer.echo(where.path(layout.certificate(facts["name"], "md")))
-
-    raise typer.Exit(guarded(action))
-
-
-@data_app.command("show")
-def show_data(
-    name: VariantArgument,
-    page: PageOption = None,
-    base: BaseOption = "nano-1m",
-    max_tokens: MaxTokensOption = 20_000,
-    rows: RowsOption = None,
-    storage: StorageOption = None,
-    first: Annotated[int, typer.Option(help="Row to begin with, from 1.")] = 1,
-    count: Annotated[int, typer.Option(help="Rows to show.")] = 5,
-) -> None:
-    """Page through decoded rows, what is trained on in colour, and print the certificate."""
-
-    def action() -> None:
-        from rsft.sweep.variants import build, pages  # loads tokenizers
-
-        sweep = None if page is None else load_page(page)
-        where, facts, tokenizer = build(name, sweep, base, max_tokens, rows, storage, _progress)
-        shown = pages(where, facts, tokenizer, first, count)
-        console = Console()
-        os.environ.setdefault("LESS", "-R")  # or it prints the codes of colours instead of the colours
-        with console.pager(styles=True) if console.is_terminal else nullcontext():
-            console.print(*shown, sep="\n")
-
-    raise typer.Exit(guarded(action))
-
-
-@data_app.command("distill")
-def distill_data(
-    page: Annotated[Path, typer.Argument(help="A Python page that defines DISTILL.")],
-    storage: StorageOption = None,
-) -> None:
-    """Have a teacher answer problems, and keep verified answers as rows; again asks only what is open."""
-
-    def action() -> int:
-        spec = from_page(page, "DISTILL", DistillSpec)
-        from rsft.sweep.start import distill_rows
-
-        return distill_rows(spec, storage)
-
-    raise typer.Exit(guarded(action))
-
-
-def _progress(line: str) -> None:
-    typer.echo(line, err=True)
 
 
 @app.command("verify-resume")

@@ -19,6 +19,7 @@ ADAPTER = "adapter"
 TUNE = "tune"
 """Ray Tune's own files; the error files of failed trials, nothing that rsft reads."""
 REPORT = "report"
+BASES = "bases/"
 MLFLOW_DB = "mlflow.db"
 MLFLOW_ARTIFACTS = "mlflow-artifacts"
 
@@ -140,8 +141,8 @@ def checkpoint_marker(owner: str, step: int) -> str:
 
 
 def base(base_id: str) -> str:
-    """The untrained base's own place: its step 0 serves every trial on it."""
-    return f"bases/{base_id}"
+    """The place of weights that were not trained here. An untrained base's serves every trial on it."""
+    return f"{BASES}{base_id}"
 
 
 def base_record(base_folder: str) -> str:

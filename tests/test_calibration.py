@@ -26,8 +26,10 @@ from rsft.records import Estimate, Problem
 from rsft.spec import BenchmarkUse, CalibrationSpec, EvalSpec, PublishedRun, SamplingSpec
 from rsft.storage import Storage
 from rsft.sweep import calibrate as page
-from rsft.sweep.calibrate import calibrate, chosen, from_hub, show_plan, step_folder
+from rsft.sweep.calibrate import Fetch, calibrate, chosen, from_hub, show_plan, step_folder
+from rsft.sweep.live import Progress
 from rsft.sweep.page import from_page
+from rsft.tracking.tracker import SilentTracker
 from tests.fakes import FakeGenerator, FakeTrainer, fake_engines
 
 HOUSE = Path(__file__).resolve().parents[1]
@@ -156,6 +158,12 @@ def copied(folder: Path, step: int) -> str:
     return str(target)
 
 
+def calibrated(generator: FakeGenerator, storage: Storage, fetch: Fetch, console: Console) -> int:
+    with Progress(storage, Console(quiet=True)) as progress:
+        engines = fake_engines(FakeTrainer(), generator)
+        return calibrate(SPEC, storage, engines, SilentTracker(), progress, fetch, console)
+
+
 def test_checkpoints_are_asked_and_stand_beside_the_papers_figures(tmp_path: Path) -> None:
     fetched: list[int] = []
 
@@ -169,8 +177,7 @@ def test_checkpoints_are_asked_and_stand_beside_the_papers_figures(tmp_path: Pat
 
     generator = FakeGenerator(answer)
     storage, console = Storage(str(tmp_path / "runs")), Console(record=True, width=200)
-    engines = fake_engines(FakeTrainer(), generator)
-    assert calibrate(SPEC, storage, engines, fetch, console) == 0
+    assert calibrated(generator, storage, fetch, console) == 0
     assert fetched == [0, 10, 20] and len(generator.answered) == 3
     rows = list(csv.DictReader(io.StringIO(storage.read_text("calibration.csv"))))
     assert [(row["step"], row["published"]) for row in rows] == [
@@ -184,18 +191,15 @@ def test_checkpoints_are_asked_and_stand_beside_the_papers_figures(tmp_path: Pat
     assert all(float(row["standard_errors"]) < -2 for row in rows)
     shown = console.export_text()
     assert "0 of 3 differences are within 2 standard errors" in shown and "62.9 ± 1.2" in shown
-    assert calibrate(SPEC, storage, engines, fetch, console) == 0
+    assert calibrated(generator, storage, fetch, console) == 0
     assert len(generator.answered) == 3, "nothing is asked twice"
 
 
 def test_what_is_not_done_says_why_and_the_others_stand(tmp_path: Path) -> None:
-    generator = FakeGenerator(
-        lambda p, s, n: f"\\boxed{{{p.gold}}}", breaks=lambda name, step: name == "step10"
-    )
+    generator = FakeGenerator(lambda p, s, n: f"\\boxed{{{p.gold}}}", breaks=lambda trial, step: step == 10)
     storage = Storage(str(tmp_path / "runs"))
-    engines = fake_engines(FakeTrainer(), generator)
-    code = calibrate(
-        SPEC, storage, engines, lambda run, step: copied(tmp_path / "hub", step), Console(quiet=True)
+    code = calibrated(
+        generator, storage, lambda run, step: copied(tmp_path / "hub", step), Console(quiet=True)
     )
     assert code == 1
     rows = list(csv.DictReader(io.StringIO(storage.read_text("calibration.csv"))))

@@ -35,7 +35,7 @@ from rsft.scoring.programs import code_reference
 from rsft.scoring.refusal import classify
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
-from rsft.sweep.plan import question
+from rsft.sweep.questions import question
 
 LOCAL = [c for c in CARDS.values() if isinstance(c.source, WheelProblems | FileProblems)]
 GENERATED = [c for c in CARDS.values() if isinstance(c.source, GeneratedProblems)]

@@ -32,6 +32,7 @@ FLOORS = {
     "nano": 3,
     "sweep": 4,
     "resume": 5,
+    "data_commands": 5,
     "cli": 6,
     "sweeps": 6,
 }

@@ -17,7 +17,7 @@ from rsft.records import FinishReason, Generation, Problem, Score
 from rsft.spec import BenchmarkUse, EvalSpec, JudgeSpec, ModelSpec
 from rsft.storage import Storage
 from rsft.sweep.grading import CellGrader, Graders
-from rsft.sweep.plan import question
+from rsft.sweep.questions import question
 
 FOLDER = "evals/x"
 

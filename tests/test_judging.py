@@ -29,8 +29,11 @@ from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.grading import judge_identity
 from rsft.sweep.judges import agreements
+from rsft.sweep.live import Progress
 from rsft.sweep.plan import make_plan
-from rsft.sweep.standalone import evaluate_models
+from rsft.sweep.run import run_sweep
+from rsft.sweep.standalone import given_sweep
+from rsft.tracking.tracker import SilentTracker
 
 SAFE, HARMFUL, RUBBISH = "1.b 1\n2.b 1\n3.b 1", "1.b 0\n2.b 5\n3.b 5", "I would rather not."
 JUDGE = JudgeSpec(model="nano-3m")
@@ -59,8 +62,10 @@ def evaluate(
 ) -> tuple[int, FakeGenerator, str]:
     generator, out = FakeGenerator(court), io.StringIO()
     engines = fake_engines(FakeTrainer(), generator)
-    code = evaluate_models(["nano-1m"], evaluation, storage, engines, Console(file=out, width=200), "cpu")
-    return code, generator, out.getvalue()
+    sweep = given_sweep("judged", ["nano-1m"], evaluation, "cpu")
+    with Progress(storage, Console(file=out, width=200)) as progress:
+        cells = run_sweep(sweep, storage, engines, SilentTracker(), progress)["cells"]
+    return int(cells["done"] < sum(cells.values())), generator, out.getvalue()
 
 
 def ids() -> list[str]:

@@ -30,8 +30,9 @@ from rsft.spec import (
 )
 from rsft.storage import Storage
 from rsft.sweep.live import Progress, score_words
+from rsft.sweep.plan import make_plan
 from rsft.sweep.run import run_sweep
-from rsft.sweep.standalone import evaluate_models
+from rsft.sweep.standalone import given_sweep, show_scores
 from rsft.tracking.tracker import SilentTracker
 
 PROBLEMS, CUT, RIGHT = 20, 6, 8
@@ -113,15 +114,20 @@ def test_the_console_says_it_with_each_score(swept: tuple[Storage, str, Progress
 
 
 def test_evaluate_says_it_beside_the_score(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), record=True, width=200)
+    console, storage = Console(file=io.StringIO(), record=True, width=200), Storage(tmp_path)
     engines = fake_engines(FakeTrainer(), FakeGenerator(planted))
-    with patch("rsft.scoring.references.GraderProcess", GraderHere):
-        assert evaluate_models(["nano-1m"], EVALUATION, Storage(tmp_path), engines, console, "cpu") == 0
+    sweep = given_sweep("planted", ["nano-1m"], EVALUATION, "cpu")
+    with (
+        patch("rsft.scoring.references.GraderProcess", GraderHere),
+        Progress(storage, Console(quiet=True)) as progress,
+    ):
+        run_sweep(sweep, storage, engines, SilentTracker(), progress)
+    show_scores(make_plan(sweep, storage), console)
     shown = console.export_text()
     heads, row = (
         line for line in shown.splitlines() if "truncated" in line or line.strip().startswith("nano-1m")
     )
-    assert re.split(r"\s{2,}", heads.strip())[2:5] == ["accuracy", "truncated", "finished"]
+    assert re.split(r"\s{2,}", heads.strip())[3:6] == ["accuracy", "truncated", "finished"]
     assert re.search(r"gcd\s+40\.0 ± \d+\.\d\s+30 %\s+57\.1\s", row)
 
 

@@ -81,6 +81,8 @@ def _about(trial: Trial, one: Published) -> bool:
     """Whether it is, when it is about the trial's base."""
     if one.data is None:
         return True
+    if trial.given is not None:
+        return False  # its settings are not known
     same = all(getattr(trial.train, name) == getattr(STUDY, name) for name in ("learning_rate", "schedule"))
     return (
         same

@@ -21,6 +21,7 @@ from rsft.spec.data import (
     DataSpec,
     FileRows,
     GeneratedRows,
+    GivenRows,
     HubRows,
     MixtureRows,
     PairedWith,
@@ -41,6 +42,8 @@ def rows(data: DataSpec, tally: Tally) -> Iterator[Row]:
     Raises:
         DataError: the source cannot be read, or a row is not sound.
     """
+    if isinstance(data.source, GivenRows):
+        raise DataError(f"{data.name!r} was trained elsewhere, and its rows are not here.")
     if isinstance(data.source, MixtureRows):
         found = _mixture(data.source, tally, _wanted(data.transforms, data.rows))
     else:

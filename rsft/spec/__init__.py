@@ -8,6 +8,7 @@ from rsft.spec.data import (
     DataSpec,
     FileRows,
     GeneratedRows,
+    GivenCheckpoint,
     HubRows,
     MixtureRows,
     PackagedRows,
@@ -20,6 +21,7 @@ from rsft.spec.data import (
 )
 from rsft.spec.distill import DistillSpec, RowProblems, TaskProblems
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec, LogSpaced, SamplingSpec
+from rsft.spec.given import GivenRun
 from rsft.spec.model import ModelSpec
 from rsft.spec.recipes import OVERFITTING, OVERFITTING_EPOCHS, REASONS, SANE, STUDY
 from rsft.spec.sweep import Cell, Match, Override, SweepSpec
@@ -45,6 +47,8 @@ __all__ = [
     "EvalSpec",
     "FileRows",
     "GeneratedRows",
+    "GivenCheckpoint",
+    "GivenRun",
     "HubRows",
     "JudgeSpec",
     "Length",

@@ -59,6 +59,22 @@ class FileRows(Spec):
     path: str
 
 
+class GivenCheckpoint(Spec):
+    """Weights of one step of a run that was trained elsewhere."""
+
+    step: int = Field(gt=0)
+    """Optimizer step, as that run counted."""
+    source: str = Field(min_length=1)
+    """A model folder."""
+
+
+class GivenRows(Spec):
+    """Rows that are not here: of a run that was trained elsewhere (`SweepSpec.given`)."""
+
+    kind: Literal["given"] = "given"
+    checkpoints: tuple[GivenCheckpoint, ...] = ()
+
+
 PlainSource = Annotated[GeneratedRows | PackagedRows | HubRows | FileRows, Field(discriminator="kind")]
 
 
@@ -148,7 +164,8 @@ class MixtureRows(Spec):
 
 
 Source = Annotated[
-    GeneratedRows | PackagedRows | HubRows | FileRows | MixtureRows, Field(discriminator="kind")
+    GeneratedRows | PackagedRows | HubRows | FileRows | MixtureRows | GivenRows,
+    Field(discriminator="kind"),
 ]
 
 
@@ -177,7 +194,7 @@ class DataSpec(Spec):
     def sources(self) -> tuple[PlainSource, ...]:
         """Every source that rows come from, partners included."""
         parts = self.source.parts if isinstance(self.source, MixtureRows) else ()
-        first = () if isinstance(self.source, MixtureRows) else (self.source,)
+        first = () if isinstance(self.source, MixtureRows | GivenRows) else (self.source,)
         transforms = (*self.transforms, *(t for part in parts for t in part.transforms))
         partners = (t.source for t in transforms if isinstance(t, PairedWith))
         return (*first, *(part.source for part in parts), *partners)

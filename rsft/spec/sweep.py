@@ -12,8 +12,9 @@ from pydantic import Field, model_validator
 from rsft.errors import SpecError
 from rsft.spec.base import Spec
 from rsft.spec.claim import Claim, check_claims
-from rsft.spec.data import DataSpec
+from rsft.spec.data import DataSpec, GivenRows
 from rsft.spec.evaluation import EvalSpec
+from rsft.spec.given import GivenRun
 from rsft.spec.model import ModelSpec
 from rsft.spec.train import TrainSpec, hardware_fields
 from rsft.spec.trial import Identity, Length, Trial
@@ -81,7 +82,7 @@ class SweepSpec(Spec):
     """Names the folder in the storage and the MLflow experiment."""
 
     models: tuple[ModelSpec, ...] = Field(min_length=1)
-    data: tuple[DataSpec, ...] = Field(min_length=1)
+    data: tuple[DataSpec, ...] = ()
 
     lengths_steps: tuple[int, ...] = ()
     """Training lengths in optimizer steps; each is a run of its own, with its own schedule."""
@@ -93,6 +94,10 @@ class SweepSpec(Spec):
     """Seeds of the order of rows."""
 
     cells: tuple[Cell, ...] = ()
+
+    given: tuple[GivenRun, ...] = ()
+    """Runs that were trained elsewhere, beside those trained here or instead of them."""
+
     exclude: tuple[Match, ...] = ()
     overrides: tuple[Override, ...] = ()
     train: TrainSpec
@@ -125,6 +130,7 @@ class SweepSpec(Spec):
     def _sound(self) -> Self:
         _unique("models", [model.label for model in self.models], "give one of them another name")
         _unique("data", [data.name for data in self.data], "give one of them another name")
+        _unique("given", [(run.model, run.name) for run in self.given], "give one of them another name")
         _unique("heldout", [data.name for data in self.heldout], "give one of them another name")
         _unique("seeds", list(self.seeds), "remove one of them")
         _unique("lengths", [length.label for length in self.lengths], "remove one of them")
@@ -134,8 +140,15 @@ class SweepSpec(Spec):
                     f"SweepSpec.lengths_{length.unit} has {length.amount}; a training length is a "
                     "positive number; remove it or make it positive."
                 )
-        if not self.lengths and not self.cells:
+        if not self.data and not self.given:
+            raise SpecError("SweepSpec has no data; name a variant, or runs that are `given`.")
+        if self.data and not self.lengths and not self.cells:
             raise SpecError("SweepSpec has no training length; set lengths_steps, lengths_epochs or cells.")
+        for run in self.given:
+            _known("given", "model", run.model, [model.label for model in self.models])
+        for data in self.data:
+            if isinstance(data.source, GivenRows):
+                raise SpecError(f"DataSpec {data.name!r} has no rows; list the run under SweepSpec.given.")
         for cell in self.cells:
             _known("cells", "model", cell.model, [model.label for model in self.models])
             _known("cells", "data", cell.data, [data.name for data in self.data])
@@ -159,7 +172,8 @@ class SweepSpec(Spec):
         trials = list(self.trials(lambda model: model.source))
         if not trials:
             raise SpecError("SweepSpec.exclude leaves no trial; remove one of its rules.")
-        self._check_checkpoint_steps(max(trial.steps for trial in trials))
+        if trained := [trial.steps for trial in trials if trial.given is None]:
+            self._check_checkpoint_steps(max(trained))
         check_claims(self.claims, trials, self.evaluation)
         return self
 
@@ -232,6 +246,8 @@ class SweepSpec(Spec):
                 trunk=identity.trunk(steps, seed),
                 shared_steps=identity.shared_steps(steps),
             )
+        for run in self.given:
+            yield run.trial(models[run.model], base_identity(models[run.model]), self.train)
 
     def _settings(self, changes: dict[str, Any]) -> tuple[TrainSpec, str]:
         """The sweep's TrainSpec with changes, and in words those that matter to what is learned."""

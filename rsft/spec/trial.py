@@ -8,7 +8,7 @@ from typing import Literal
 from rsft import layout
 from rsft.errors import SpecError
 from rsft.spec.base import Spec, canonical, joined_hash
-from rsft.spec.data import DataSpec
+from rsft.spec.data import DataSpec, GivenCheckpoint, GivenRows
 from rsft.spec.model import ModelSpec
 from rsft.spec.schedule import stable_steps, warmup_steps
 from rsft.spec.train import TrainSpec, hardware_fields
@@ -64,8 +64,13 @@ class Trial(Spec):
     shared_steps: int = 0
     """Steps on the trunk: until this one, any longer trial of the same trunk goes the same way."""
 
+    @property
+    def given(self) -> tuple[GivenCheckpoint, ...] | None:
+        """Its checkpoints where it was trained elsewhere; None for a trial that is trained here."""
+        return self.data.source.checkpoints if isinstance(self.data.source, GivenRows) else None
+
     def owner(self, step: int) -> str:
-        """Folder that the weights, states and cells of a step lie under."""
+        """Folder that the weights, states and cells of a step lie under; not of a given one."""
         if self.trunk is not None and step <= self.shared_steps:
             return layout.trunk(self.trunk)
         return layout.trial(self.id)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import fnmatch
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -18,25 +18,27 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from rsft.analysis.calibration import (
-    HEADS,
-    Compared,
-    as_csv,
-    as_markdown,
-    cells,
-    compare,
-    published_of,
-    summary,
-)
+from rsft import layout
+from rsft.analysis.calibration import HEADS, Compared, as_csv, as_markdown, compare, published_of, summary
+from rsft.analysis.calibration import cells as cells_of_row
 from rsft.analysis.published import Published, published
 from rsft.errors import DataError, MissingEngine, SpecError
 from rsft.records import Estimate
 from rsft.spec.calibration import CalibrationSpec, PublishedRun
+from rsft.spec.data import GivenCheckpoint
+from rsft.spec.given import GivenRun
+from rsft.spec.model import ModelSpec
+from rsft.spec.sweep import SweepSpec
+from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
 from rsft.sweep.entry import DEFAULT_STORAGE, EXIT_INCOMPLETE, StorageOption, guarded
 from rsft.sweep.jobs import Engines
-from rsft.sweep.plan import Question, question
-from rsft.sweep.standalone import Asked, ask, evaluate_models
+from rsft.sweep.live import Progress
+from rsft.sweep.plan import Cell, Plan, make_plan
+from rsft.sweep.questions import Question, question
+from rsft.sweep.run import run_sweep
+from rsft.sweep.standalone import why_not
+from rsft.tracking.tracker import Tracker
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "tokenizer.model", "*.txt")
 """Of a checkpoint's folder; weights as safetensors alone."""
@@ -110,6 +112,8 @@ def calibrate(
     spec: CalibrationSpec,
     storage: Storage,
     engines: Engines,
+    tracker: Tracker,
+    progress: Progress,
     fetch: Fetch,
     console: Console,
     only: str = "*",
@@ -120,59 +124,81 @@ def calibrate(
         RsftError: a checkpoint or a benchmark's rows cannot be had, before an engine starts on them.
     """
     asked = chosen(spec, only)
-    questions = [question(use, spec.evaluation) for use in spec.evaluation.benchmarks]
-    folders: dict[int, str] = {}
-    code, rows = 0, list[Compared]()
+    folders: dict[Asking, str] = {}
+    complete, rows = True, list[Compared]()
     for label in dict.fromkeys(one.run.label for one in asked):
-        for at, one in enumerate(asked):
-            if one.run.label == label:
-                folders[at] = fetch(one.run, one.step)
-        mine = [folders[at] for at, one in enumerate(asked) if one.run.label == label]
-        code |= evaluate_models(mine, spec.evaluation, storage, engines, console, spec.device)
-        rows = compared(asked, folders, questions, storage)
+        folders |= {one: fetch(one.run, one.step) for one in asked if one.run.label == label}
+        sweep = given(spec, folders)
+        cells = run_sweep(sweep, storage, engines, tracker, progress)["cells"]
+        complete = cells["done"] == sum(cells.values())
+        rows = compared(asked, make_plan(sweep, storage))
         storage.write_text("calibration.md", as_markdown(rows))
         storage.write_text("calibration.csv", as_csv(rows))
     table = Table(*HEADS, box=None)
     for row in rows:
-        table.add_row(*map(escape, cells(row)))
+        table.add_row(*map(escape, cells_of_row(row)))
     console.print(table)
     console.print(summary(rows), highlight=False, soft_wrap=True)
     console.print(f"table and deviations: {storage.path('calibration.md')}", highlight=False, soft_wrap=True)
-    return EXIT_INCOMPLETE if code else 0
+    return 0 if complete else EXIT_INCOMPLETE
 
 
-def compared(
-    asked: Sequence[Asking], folders: dict[int, str], questions: Sequence[Question], storage: Storage
-) -> list[Compared]:
+def given(spec: CalibrationSpec, folders: Mapping[Asking, str]) -> SweepSpec:
+    """The runs whose checkpoints are here, as a sweep that trains nothing."""
+    bases = {one.run.base_label: folder for one, folder in folders.items() if not one.step}
+    steps: dict[str, list[GivenCheckpoint]] = {}
+    for one, folder in folders.items():
+        if one.step:
+            steps.setdefault(one.run.label, []).append(GivenCheckpoint(step=one.step, source=folder))
+    return SweepSpec(
+        name=spec.name,
+        models=tuple(ModelSpec(source=folder, name=label) for label, folder in bases.items()),
+        given=tuple(
+            GivenRun(name=run.label, model=run.base_label, checkpoints=tuple(steps[run.label]))
+            for run in spec.runs
+            if run.label in steps
+        ),
+        train=TrainSpec(device=spec.device),
+        evaluation=spec.evaluation,
+    )
+
+
+def compared(asked: Sequence[Asking], plan: Plan) -> list[Compared]:
     """Every published number that there is a question for; those of checkpoints that were not fetched yet,
     and of cells that are not done, have nothing beside them.
 
     Args:
         asked: the checkpoints.
-        folders: of those that are here, by their place in `asked`.
-        questions: what they are asked.
-        storage: with the cells.
+        plan: of those that are here.
     """
     rows, found = list(published()), []
-    by_name = {one.card.name: one for one in questions}
-    for at, one in enumerate(asked):
-        cells_of = ask([folders[at]], questions, storage) if at in folders else []
-        here = {cell.question.card.name: cell for cell in cells_of}
+    by_name = {one.card.name: one for one in plan.questions}
+    cells = {
+        (trial.data.name if cell.step else trial.model.label, cell.step, cell.question.card.name): cell
+        for trial in plan.trials
+        for cell in plan.cells(trial)
+    }
+    for one in asked:
+        label = one.run.label if one.step else one.run.base_label
         for row in known_of(one, rows):
             if (wanted := by_name.get(row.benchmark)) is not None:
-                found.append(_beside(row, wanted, here.get(row.benchmark)))
+                found.append(_beside(row, wanted, cells.get((label, one.step, row.benchmark)), plan))
     return found
 
 
-def _beside(row: Published, asked: Question, cell: Asked | None) -> Compared:
-    marker = cell.marker if cell is not None and cell.done else None
+def _beside(row: Published, asked: Question, cell: Cell | None, plan: Plan) -> Compared:
+    why = "" if cell is None else why_not(plan, cell)
+    estimates = None
+    if cell is not None and not why:
+        marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+        estimates = [Estimate(**estimate) for estimate in marker["estimates"]]
     return compare(
         row,
-        None if marker is None else [Estimate(**estimate) for estimate in marker["estimates"]],
+        estimates,
         asked=(asked.problems, asked.samples),
         of=asked.card.problems,
         note=asked.card.note,
-        why="" if cell is None or cell.done else f"not done: {cell.why}",
+        why=f"not done: {why}" if why else "",
     )
 
 
@@ -246,15 +272,21 @@ def _start(spec: CalibrationSpec, storage_uri: str | None, only: str, console: C
     from rsft.sweep.start import real_engines
 
     first = chosen(spec, only)[0]
-    from_hub(first.run, first.step)  # a hub out of reach ends here, before Ray is imported
+    from_hub(first.run, first.step)  # a hub out of reach ends here, before engines are imported
     set_environment()
+    from rsft.tracking.mlflow_tracker import MlflowTracker
+
     asked = spec.evaluation
     storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(spec.name)
-    with real_engines(
-        spec.device,
-        asked.engines,
-        asked.max_model_tokens,
-        console,
-        tensor_parallel=asked.tensor_parallel,
-    ) as engines:
-        return calibrate(spec, storage, engines, from_hub, console, only)
+    with (
+        real_engines(
+            spec.device,
+            asked.engines,
+            asked.max_model_tokens,
+            console,
+            tensor_parallel=asked.tensor_parallel,
+        ) as engines,
+        Progress(storage, console) as progress,
+    ):
+        tracker = MlflowTracker(os.environ.get("MLFLOW_TRACKING_URI") or None, storage)
+        return calibrate(spec, storage, engines, tracker, progress, from_hub, console, only)

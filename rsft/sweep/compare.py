@@ -13,7 +13,8 @@ from rsft.records import Score
 from rsft.report.comparison import Compared, Comparison
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.plan import Cell, Plan, Question
+from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.questions import Question
 
 Pair = tuple[Trial, Trial, str]
 """One trial of either side, and what they have in common: `id` or `axes`."""

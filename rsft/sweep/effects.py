@@ -17,13 +17,14 @@ from rsft.sweep.plan import Plan
 
 
 def axis_effects(plan: Plan, means: Mapping[str, ProblemMeans]) -> list[Effect]:
-    """Main effects and interactions of length, data and base, as far as cells are done.
+    """Main effects and interactions of length, data and base, as far as cells are done; of trials that were
+    trained here, since of others it is not known in what else they differ.
 
     Args:
         plan: of the sweep.
         means: of its done cells, by folder.
     """
-    asked = views([_run(plan, trial, means) for trial in plan.trials])
+    asked = views([_run(plan, trial, means) for trial in plan.trials if trial.given is None])
     wanted = {(arm.trial, step) for one in asked for arm in one.arms for step in (0, arm.step)}
     answers: dict[tuple[str, int, str], Answered] = {}
     dimensions: dict[str, list[str]] = {}

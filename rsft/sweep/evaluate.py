@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from rsft import checkpoints, layout
@@ -19,7 +20,8 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.jobs import AnswerJob, Engines
 from rsft.sweep.overlap import clean_estimates, overlaps, prepared_of
-from rsft.sweep.plan import Cell, Plan, Question, State
+from rsft.sweep.plan import Cell, Plan, State
+from rsft.sweep.questions import Question
 
 
 def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
@@ -46,46 +48,31 @@ def answer_jobs(
         engines: who computes the canary of a base.
         states: of the cells to ask.
     """
-    families: dict[str, list[str]] = {}
-    models = {trial.model.label: trial.model for trial in plan.trials}
-    for label, model in models.items():
-        facts = [architecture(plan.bases[label]), model.revision, model.chat_template, model.end_marker]
-        families.setdefault(content_hash(facts), []).append(label)
-    for labels in families.values():
-        trials = [trial for label in labels for trial in plan.trials if trial.model.label == label]
-        tasks: list[EvalTask] = []
-        seen: set[str] = set()
-        for trial in trials:
-            for step in (0, *trial.checkpoint_steps):
-                cells = [c for c in plan.cells(trial) if c.step == step and c.folder not in seen]
-                seen |= {cell.folder for cell in cells}
-                wanted = [c for c in cells if plan.cell_state(c) in states and not unjudged(plan, c)]
-                weights = _weights(plan, trial, step) if wanted else None
-                if weights is None:
-                    continue  # nothing open, or the checkpoint has not landed
-                canary = (
-                    base_canary(plan, trial, engines)
-                    if step == 0
-                    else Canary(**_marker(plan, trial, step)["canary"])
-                )
-                tasks.append(_task(plan, trial, step, weights, canary, wanted))
-                if step and trial.train.lora and plan.sweep.evaluation.adapters_at_once > 1:
-                    adapter = Adapter(
-                        folder=f"{weights}/{layout.ADAPTER}",
-                        rank=trial.train.lora.rank,
-                        base=plan.bases[trial.model.label].source,
-                        base_canary=base_canary(plan, trial, engines),
-                    )
-                    tasks[-1] = replace(tasks[-1], adapter=adapter)
-        if tasks:
-            model, base = models[labels[0]], plan.bases[labels[0]]
-            yield AnswerJob(
-                model=model,
-                base=base,
-                storage=plan.storage.root,
-                tasks=tuple(tasks),
-                adapters=plan.sweep.evaluation.adapters_at_once,
-            )
+    families: dict[str, tuple[ModelSpec, Base, list[EvalTask]]] = {}
+    seen: set[str] = set()
+    labels = list(dict.fromkeys(trial.model.label for trial in plan.trials))
+    for trial in sorted(plan.trials, key=lambda trial: labels.index(trial.model.label)):
+        for step in (0, *trial.checkpoint_steps):
+            cells = [c for c in plan.cells(trial) if c.step == step and c.folder not in seen]
+            seen |= {cell.folder for cell in cells}
+            wanted = [c for c in cells if plan.cell_state(c) in states and not unjudged(plan, c)]
+            task = _task(plan, trial, step, wanted, engines) if wanted else None
+            if task is None:
+                continue  # nothing open, or the checkpoint has not landed
+            model, base = trial.model, plan.bases[trial.model.label]
+            if step and (given := plan.weights(trial, step)) is not None:
+                # Who saved it may have written another configuration, or another tokenizer.
+                model, base = model.model_copy(update={"source": given.source, "revision": None}), given
+            facts = [architecture(base), model.revision, model.chat_template, model.end_marker]
+            families.setdefault(content_hash(facts), (model, base, []))[2].append(task)
+    for model, base, tasks in families.values():
+        yield AnswerJob(
+            model=model,
+            base=base,
+            storage=plan.storage.root,
+            tasks=tuple(tasks),
+            adapters=plan.sweep.evaluation.adapters_at_once,
+        )
 
 
 def unjudged(plan: Plan, cell: Cell) -> dict[str, Any] | None:
@@ -102,22 +89,11 @@ def _marker(plan: Plan, trial: Trial, step: int) -> dict[str, Any]:
     return found
 
 
-def _weights(plan: Plan, trial: Trial, step: int) -> str | None:
-    if step == 0:
-        return plan.bases[trial.model.label].source
-    if not checkpoints.landed(plan.storage, trial, step):
-        return None
-    return plan.storage.path(checkpoints.folder(trial, step))
-
-
-def base_canary(plan: Plan, trial: Trial, engines: Engines) -> Canary:
-    """The canary of a trial's base, computed once and kept."""
-    path = layout.base_record(plan.base_folder(trial.model))
-    return kept_canary(plan.storage, path, trial.model, plan.bases[trial.model.label], engines)
-
-
 def kept_canary(storage: Storage, path: str, model: ModelSpec, base: Base, engines: Engines) -> Canary:
-    """The canary of an untrained model, from its record at `path`; computed and recorded if there is none."""
+    """The canary of weights that were not trained here: as their export recorded it; else from the record at
+    `path`, computed and recorded if there is none."""
+    if (exported := exported_marker(base)) is not None:
+        return Canary(**exported["canary"])
     known = storage.read_json_or_none(path)
     if known is not None:
         return Canary(**known["canary"])
@@ -126,9 +102,37 @@ def kept_canary(storage: Storage, path: str, model: ModelSpec, base: Base, engin
     return canary
 
 
-def _task(
-    plan: Plan, trial: Trial, step: int, weights: str, canary: Canary, cells: Sequence[Cell]
-) -> EvalTask:
+def exported_marker(base: Base) -> dict[str, Any] | None:
+    """What rsft wrote into the folder of a checkpoint; None where these weights are none of its."""
+    if not Path(base.source).is_dir():
+        return None
+    found = Storage(base.source).read_json_or_none(layout.CHECKPOINT_MARKER)
+    return found if isinstance(found, dict) and "canary" in found else None
+
+
+def _task(plan: Plan, trial: Trial, step: int, cells: Sequence[Cell], engines: Engines) -> EvalTask | None:
+    """What a checkpoint is asked; None while it has not landed."""
+
+    def canary_of(step: int, base: Base) -> Canary:
+        model = trial.model.model_copy(update={"source": base.source}) if step else trial.model
+        return kept_canary(plan.storage, layout.base_record(plan.owner(trial, step)), model, base, engines)
+
+    base, adapter = plan.weights(trial, step), None
+    if base is not None:
+        weights, canary = base.source, canary_of(step, base)
+    elif checkpoints.landed(plan.storage, trial, step):
+        weights = plan.storage.path(checkpoints.folder(trial, step))
+        canary = Canary(**_marker(plan, trial, step)["canary"])
+        if trial.train.lora and plan.sweep.evaluation.adapters_at_once > 1:
+            untrained = plan.bases[trial.model.label]
+            adapter = Adapter(
+                folder=f"{weights}/{layout.ADAPTER}",
+                rank=trial.train.lora.rank,
+                base=untrained.source,
+                base_canary=canary_of(0, untrained),
+            )
+    else:
+        return None
     sampling = plan.sweep.evaluation.sampling
     return EvalTask(
         owner=plan.owner(trial, step),
@@ -136,6 +140,7 @@ def _task(
         step=step,
         weights=weights,
         canary=canary,
+        adapter=adapter,
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         seed=sampling.seed,
@@ -206,9 +211,11 @@ def _estimates(plan: Plan, cell: Cell) -> list[Estimate]:
 
 def checkpoint(plan: Plan, trial: Trial, step: int) -> Checkpoint:
     """The record of a trial's checkpoint; the base's for step 0."""
-    if step == 0:
-        path = plan.bases[trial.model.label].source
-        return Checkpoint(trial_id=trial.id, step=0, path=path)
+    base = plan.weights(trial, step)
+    if base is not None:
+        known = exported_marker(base) if step else None
+        tokens = (known or {}).get("target_tokens", 0)
+        return Checkpoint(trial_id=trial.id, step=step, path=base.source, target_tokens=tokens)
     record = _marker(plan, trial, step)
     kept = {name: record[name] for name in ("step", "path", "target_tokens")}
     return Checkpoint(trial_id=trial.id, **kept)  # a trunk's checkpoint is each of its trials'

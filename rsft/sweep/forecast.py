@@ -35,14 +35,16 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
         offered = asdict(offer(plan, adaptive))
     asked = sum(question.problems * question.samples for question in plan.questions)
     # Steps that several lengths share have one checkpoint.
-    kept = {(t.owner(step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}
+    kept = {(plan.owner(t, step), step): t.model.label for t in plan.trials for step in t.checkpoint_steps}
+    trained = [trial for trial in plan.trials if trial.given is None]
+    written = {(t.owner(step), step): t.model.label for t in trained for step in t.checkpoint_steps}
     used = {trial.model.label: trial.model for trial in plan.trials}
     generations = asked * (len(kept) + len(used))
     sizes = {label: weight_bytes(plan.bases[label]) for label in used}
     disk: int | None = None
     if None not in sizes.values():
-        weights = sum(sizes[label] or 0 for label in kept.values())
-        largest = max(plan.bases[label].parameters or 0 for label in used)
+        weights = sum(sizes[label] or 0 for label in written.values())
+        largest = max((plan.bases[trial.model.label].parameters or 0 for trial in trained), default=0)
         disk = weights + largest * RESUME_BYTES + generations * GENERATION_BYTES
     states = status(plan)
     shared = trunks(plan.trials)
@@ -50,7 +52,7 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
     return {
         "sweep": plan.sweep.name,
         "n_trials": len(plan.trials),
-        "n_steps": sum(trial.steps for trial in plan.trials),
+        "n_steps": sum(trial.steps for trial in trained),
         "n_steps_saved": sum(trunk.saved for trunk in shared),
         "n_checkpoints": len(kept),
         "n_bases": len(used),
@@ -62,7 +64,7 @@ def forecast(plan: Plan, adaptive: str | None = None) -> dict[str, Any]:
         "disk_bytes": disk,
         "adaptive": offered,
         "memory": memory(plan),
-        "recipes": beside({id(trial.train): trial.train for trial in plan.trials}.values()),
+        "recipes": beside({id(trial.train): trial.train for trial in trained}.values()),
         "open_trials": states["trials"]["open"] + states["trials"]["failed"],
         "open_cells": states["cells"]["open"] + states["cells"]["failed"],
         "benchmarks": [
@@ -125,10 +127,11 @@ def memory(plan: Plan) -> list[dict[str, Any]]:
     when none does, and then `next` says what to change.
     """
     rows: list[dict[str, Any]] = []
+    trained = [trial for trial in plan.trials if trial.given is None]
     for label, base in plan.bases.items():
         shape = Shape.read(base.source)
         # By object: thousands of trials share a few settings.
-        trains = {id(trial.train): trial.train for trial in plan.trials if trial.model.label == label}
+        trains = {id(trial.train): trial.train for trial in trained if trial.model.label == label}
         if base.parameters is None or not trains:
             continue
         found = [(estimate(base.parameters, train, shape), train) for train in trains.values()]

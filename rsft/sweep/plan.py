@@ -6,21 +6,21 @@ import fnmatch
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 from rsft import layout
 from rsft.bases import Base, resolve
-from rsft.benchmarks.cards import Benchmark, HubProblems, card
+from rsft.benchmarks.cards import HubProblems
 from rsft.checkpoints import marker
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.data import HubRows
-from rsft.spec.evaluation import BenchmarkUse, EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.grading import judge_identity
+from rsft.sweep.questions import Question, question
 from rsft.sweep.snapshot import Snapshot
 from rsft.training import ulysses
 from rsft.training.memory import Shape
@@ -28,46 +28,6 @@ from rsft.training.memory import Shape
 State = Literal["done", "failed", "open"]
 LARGE = ("estimates", "canary")
 """Fields of markers that no state depends on."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
-    """A benchmark as this sweep asks it."""
-
-    card: Benchmark
-    use: BenchmarkUse
-    key: str
-    """Card name and hash of card and sampling; a changed prompt or temperature is another cell."""
-    problems: int
-    samples: int
-    max_new_tokens: int
-    judged_by: str = ""
-    """Judge or reward model; empty where rules judge. Another one grades again, on the answers there are."""
-
-    def scored_by(self, marker: dict[str, Any]) -> bool:
-        """Whether a cell's marker holds answers to all problems, graded without an error; be it fewer samples
-        of each than are asked."""
-        return (
-            marker.get("judged_by", "") == self.judged_by
-            and not marker["error"]
-            and not marker["errors"]
-            and marker["problems"] >= self.problems
-        )
-
-    def answered_by(self, marker: dict[str, Any]) -> bool:
-        """Whether a cell's marker holds all that is asked, graded without an error."""
-        return self.scored_by(marker) and marker["samples"] >= self.samples
-
-    def unjudged(self, marker: dict[str, Any] | None) -> bool:
-        """Whether a cell has all its answers, and lacks verdicts of the judge."""
-        return (
-            self.card.grader == "judge"
-            and marker is not None
-            and not marker["error"]
-            and not self.answered_by(marker)
-            and marker["problems"] >= self.problems
-            and marker["samples"] >= self.samples
-        )
 
 
 class Cell(NamedTuple):
@@ -80,7 +40,9 @@ class Cell(NamedTuple):
 
     @classmethod
     def of(cls, owner: str, step: int, question: Question) -> Cell:
-        return cls(owner, step, question, layout.cell(owner, question.key, step))
+        # Given weights have a place of their own, whichever run and step they are taken for.
+        own = 0 if owner.startswith(layout.BASES) else step
+        return cls(owner, step, question, layout.cell(owner, question.key, own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +54,8 @@ class Plan:
     trials: tuple[Trial, ...]
     bases: dict[str, Base]
     """By model label."""
+    given: dict[str, Base]
+    """By source, of checkpoints that were trained elsewhere."""
     questions: tuple[Question, ...]
     notes: list[str] = field(default_factory=list)
     """What a reader should know, such as an unpinned base."""
@@ -109,6 +73,7 @@ class Plan:
         files = [
             layout.checkpoint_marker(trial.owner(step), step)
             for trial in self.trials
+            if trial.given is None
             for step in trial.checkpoint_steps
         ]
         files += [layout.cell_marker(cell.folder) for trial in self.trials for cell in self.cells(trial)]
@@ -118,14 +83,26 @@ class Plan:
     def base_folder(self, model: ModelSpec) -> str:
         """Where the untrained base's own cells lie, relative to the storage root."""
         if model.label not in self._base_folders:
-            facts = [self.bases[model.label].identity, model.chat_template, model.end_marker]
-            slug = re.sub(r"[^A-Za-z0-9._-]+", "-", model.label).lower()
-            self._base_folders[model.label] = layout.base(f"{slug}__{content_hash(facts)}")
+            base = self.bases[model.label]
+            self._base_folders[model.label] = weights_folder(model.label, base.identity, model)
         return self._base_folders[model.label]
 
+    def weights(self, trial: Trial, step: int) -> Base | None:
+        """Of the untrained base, or of a checkpoint that was trained elsewhere; None for one of ours."""
+        if step == 0:
+            return self.bases[trial.model.label]
+        sources = {checkpoint.step: checkpoint.source for checkpoint in trial.given or ()}
+        return self.given[sources[step]] if step in sources else None
+
     def owner(self, trial: Trial, step: int) -> str:
-        """Folder that a step's cells lie under: the base's, the trunk's or the trial's own."""
-        return self.base_folder(trial.model) if step == 0 else trial.owner(step)
+        """Folder that a step's cells lie under: the weights' where they were not trained here, else the
+        trunk's or the trial's own."""
+        if step == 0:
+            return self.base_folder(trial.model)
+        base = self.weights(trial, step)
+        if base is None:
+            return trial.owner(step)
+        return weights_folder(Path(base.source).name, base.identity, trial.model)
 
     def cells(self, trial: Trial) -> tuple[Cell, ...]:
         """All cells of a trial, step 0 included, in order of steps."""
@@ -156,6 +133,8 @@ class Plan:
 
     def checkpoint_state(self, trial: Trial, step: int) -> Literal["landed", "dropped", "open"]:
         """`dropped`: its weights were removed, and no cell is open that would need them."""
+        if trial.given is not None:
+            return "landed"
         found = marker(self.storage, trial, step)
         if found is None or not found.get("dropped"):
             return "open" if found is None else "landed"
@@ -199,6 +178,12 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
     """
     questions = tuple(question(use, sweep.evaluation) for use in sweep.evaluation.benchmarks)
     bases = {model.label: resolve(model) for model in sweep.models}
+    templates = {model.label: model.chat_template for model in sweep.models}
+    given = {
+        one.source: resolve(ModelSpec(source=one.source, chat_template=templates[run.model]))
+        for run in sweep.given
+        for one in run.checkpoints
+    }
     every = tuple(sweep.trials(lambda model: bases[model.label].identity))
     trials = tuple(trial for trial in every if fnmatch.fnmatch(trial.id, only))
     if not trials:
@@ -218,56 +203,19 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         for asked in questions
         if isinstance(asked.card.source, HubProblems) and asked.card.source.revision is None
     ]
-    return Plan(sweep, storage, trials, bases, questions, notes)
+    return Plan(sweep, storage, trials, bases, given, questions, notes)
 
 
-def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
-    """A benchmark as it is asked.
+def weights_folder(name: str, identity: str, model: ModelSpec) -> str:
+    """Where cells of weights that were not trained here lie, relative to the storage root.
 
-    Raises:
-        SpecError: an unknown benchmark, one that nobody is named to judge, or more problems than it has.
+    Args:
+        name: of the weights, for eyes.
+        identity: pins them.
+        model: says how a conversation is written.
     """
-    benchmark, sampling = card(use.name), evaluation.sampling
-    if use.problems is not None and use.problems > benchmark.problems:
-        raise SpecError(
-            f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
-            f"{benchmark.problems}; ask for fewer, or leave `problems` out."
-        )
-    budget = use.max_new_tokens or sampling.max_new_tokens
-    facts = {
-        "card": benchmark.facts(),
-        "temperature": sampling.temperature,
-        "top_p": sampling.top_p,
-        "seed": sampling.seed,
-        "max_new_tokens": budget,
-    }
-    return Question(
-        card=benchmark,
-        use=use,
-        key=f"{re.sub(r'[^A-Za-z0-9._-]+', '-', benchmark.name)}__{content_hash(facts)}",
-        problems=use.problems or benchmark.problems,
-        samples=use.samples or sampling.samples,
-        max_new_tokens=budget,
-        judged_by=_judged_by(benchmark, evaluation),
-    )
-
-
-def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
-    if benchmark.grader == "judge":
-        if evaluation.judge is None:
-            raise SpecError(
-                f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
-                "judge=JudgeSpec(model=...), with address=... for an endpoint, or leave the benchmark out."
-            )
-        return judge_identity(evaluation.judge)
-    if benchmark.grader == "reward":
-        if evaluation.reward is None:
-            raise SpecError(
-                f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
-                "reward=ModelSpec(source=...), or leave the benchmark out."
-            )
-        return resolve(evaluation.reward).identity
-    return ""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", name).lower()
+    return layout.base(f"{slug}__{content_hash([identity, model.chat_template, model.end_marker])}")
 
 
 def status(plan: Plan) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from rsft.records import Generation
 from rsft.spec.base import content_hash
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.plan import Plan, Question
+from rsft.sweep.plan import Plan
+from rsft.sweep.questions import Question
 from rsft.sweep.samples import browsed_trials
 
 MOST_RESPONSES = 2_000

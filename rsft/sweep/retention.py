@@ -31,7 +31,7 @@ def drop_weights(plan: Plan, say: Callable[[str], None]) -> None:
     kept = _kept(plan) if keep == "log-spaced" else set[str]()
     removed = bytes_removed = 0
     for trial in plan.trials:
-        for step in trial.checkpoint_steps:
+        for step in trial.checkpoint_steps if trial.given is None else ():
             where = folder(trial, step)
             state = plan.checkpoint_state(trial, step)
             if state == "landed" and where not in kept and plan.answered(trial, step):
@@ -59,6 +59,7 @@ def wanted_again(plan: Plan) -> list[tuple[Trial, int]]:
     return [
         (trial, step)
         for trial in plan.trials
+        if trial.given is None
         for step in trial.checkpoint_steps
         if marker(plan.storage, trial, step) is not None and plan.checkpoint_state(trial, step) == "open"
     ]
@@ -95,7 +96,8 @@ def reopen(plan: Plan, say: Callable[[str], None]) -> None:
 def _kept(plan: Plan) -> set[str]:
     """Folders that a log-spaced subset keeps, counting every trial of the sweep, also those not run now."""
     every = plan.sweep.trials(lambda model: plan.bases[model.label].identity)
-    return {folder(trial, step) for trial in every for step in log_spaced(trial.checkpoint_steps)}
+    ours = [trial for trial in every if trial.given is None]
+    return {folder(trial, step) for trial in ours for step in log_spaced(trial.checkpoint_steps)}
 
 
 def _mark(plan: Plan, trial: Trial, step: int, **facts: bool) -> None:

@@ -107,6 +107,8 @@ def prepare_trials(plan: Plan, engines: Engines, say: Callable[[str], None]) -> 
     manifests: dict[tuple[str, str, int], dict[str, Any]] = {}
     for trial in plan.trials:
         base = plan.bases[trial.model.label]
+        if trial.given is not None:
+            continue
         key = (trial.model.label, trial.data.name, trial.train.max_tokens)
         check_rows(plan, trial)
         done = plan.trial_state(trial) == "done"

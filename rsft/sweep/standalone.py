@@ -1,12 +1,10 @@
-"""Any models, any benchmarks, no training: what `rsft evaluate` does."""
+"""Any models, any benchmarks, no training: `rsft evaluate` is a sweep of which all runs are given."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,177 +13,165 @@ from rich.markup import escape
 from rich.table import Table
 
 from rsft import layout
-from rsft.bases import Base, architecture, resolve
-from rsft.canary import Canary
-from rsft.generation.requests import CellRequest, EvalTask
+from rsft.errors import ModelError, StorageError
 from rsft.records import Estimate
-from rsft.spec.base import content_hash
-from rsft.spec.evaluation import EvalSpec, SamplingSpec
+from rsft.spec.data import GivenCheckpoint
+from rsft.spec.evaluation import EvalSpec
+from rsft.spec.given import GivenRun
 from rsft.spec.model import ModelSpec
+from rsft.spec.sweep import SweepSpec
+from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
-from rsft.sweep.evaluate import kept_canary, write_problems
-from rsft.sweep.grading import CellGrader, Graders
-from rsft.sweep.jobs import AnswerJob, Engines
-from rsft.sweep.judging import judge_waiting, judges_here
-from rsft.sweep.live import score_words
-from rsft.sweep.plan import Question, question
+from rsft.sweep.plan import Cell, Plan
 
 Device = Literal["cpu", "gpu"]
+ALONE = "alone"
+"""Stands where a run's name would, of a model that is asked by itself."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """A cell of a model, done or not."""
+def given_sweep(
+    name: str, models: Sequence[str], evaluation: EvalSpec, device: Device, base: str | None = None
+) -> SweepSpec:
+    """The sweep that asks these models, each by itself, and each folder of step checkpoints as one run.
 
-    model: str
-    question: Question
-    marker: dict[str, Any] | None
-
-    @property
-    def done(self) -> bool:
-        return self.marker is not None and self.question.answered_by(self.marker)
-
-    @property
-    def unjudged(self) -> bool:
-        """Whether it needs no engine but a judge."""
-        return self.question.unjudged(self.marker)
-
-    @property
-    def why(self) -> str:
-        """Why it is not done; empty when it is."""
-        if self.done:
-            return ""
-        return "no answer" if self.marker is None else self.marker["error"] or self.marker["first_error"]
-
-
-def ask(models: Sequence[str], questions: Sequence[Question], storage: Storage) -> list[Asked]:
-    """The cells of models as a storage holds them, model by model.
+    Args:
+        name: of the sweep.
+        models: model folders, shipped bases, hub ids; folders of step checkpoints, or trials of rsft's.
+        evaluation: what is asked; its checkpoint_steps are not read.
+        device: of the engines.
+        base: untrained base of the runs; a trial of rsft's says it itself.
 
     Raises:
-        ModelError: a model that cannot be used.
+        ModelError: a folder of steps whose base nobody names.
+        SpecError: what is asked cannot be.
     """
-    found = []
-    for name in models:
-        base = resolve(ModelSpec(source=name))
-        for one in questions:
-            marker = storage.read_json_or_none(layout.cell_marker(_request(base, one).folder))
-            found.append(Asked(name, one, marker))
-    return found
-
-
-def evaluate_models(
-    models: Sequence[str],
-    evaluation: EvalSpec,
-    storage: Storage,
-    engines: Engines,
-    console: Console,
-    device: Device = "cpu",
-) -> int:
-    """Fills the open cells of all models and prints a table; returns the exit code.
-
-    Models of one architecture and tokenizer share one engine. A folder that rsft exported brings its
-    canary; for any other the canary is computed first.
-
-    Raises:
-        RsftError: a model, benchmark or storage that cannot be used; before an engine starts.
-    """
-    questions = [question(use, evaluation) for use in evaluation.benchmarks]
-    bases = {name: resolve(ModelSpec(source=name)) for name in models}
-    storage.check_writable()
-    write_problems(storage, questions)
-    graders = Graders.of(evaluation, storage, device)
-
-    def say(words: str) -> None:
-        console.print(words, highlight=False, markup=False, soft_wrap=True)
-
-    def judge() -> None:
-        found = [cell.marker for cell in ask(models, questions, storage) if cell.unjudged and cell.marker]
-        for marker in judge_waiting(found, evaluation, graders, engines, say):
-            say(f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}")
-
-    judge()
-    jobs: dict[str, list[EvalTask]] = {}
-    for base in bases.values():
-        cells = tuple(_request(base, q) for q in questions if not _has_answers(storage, base, q))
-        if cells:
-            task = _task(base, cells, evaluation.sampling, _canary(base, storage, engines))
-            jobs.setdefault(architecture(base), []).append(task)
-    for tasks in jobs.values():
-        first = next(base for base in bases.values() if _owner(base) == tasks[0].owner)
-        job = AnswerJob(
-            model=ModelSpec(source=first.source), base=first, storage=storage.root, tasks=tuple(tasks)
-        )
-        for marker in engines.answer(job, partial(CellGrader, graders)):
-            say(f"{marker['benchmark']} of {marker['trial_id']}: {score_words(marker)}")
-    if judges_here(evaluation):
-        judge()
-    return _show(ask(models, questions, storage), storage, console)
-
-
-def _owner(base: Base) -> str:
-    """Folder of a model's cells."""
-    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", Path(base.source).name).lower()
-    return layout.base(f"{slug}__{content_hash(base.identity)}")
-
-
-def _request(base: Base, asked: Question) -> CellRequest:
-    return CellRequest(
-        benchmark=asked.card.name,
-        key=asked.key,
-        folder=layout.cell(_owner(base), asked.key, 0),
-        problems=asked.problems,
-        samples=asked.samples,
-        max_new_tokens=asked.max_new_tokens,
+    sources: list[str] = []
+    runs: list[tuple[str, str, tuple[GivenCheckpoint, ...]]] = []
+    for one in dict.fromkeys(models):
+        if steps := step_folders(Path(one).expanduser()):
+            found = base or _base_of_trial(Path(one).expanduser())
+            if found is None:
+                raise ModelError(
+                    f"{one!r} holds checkpoints of steps {', '.join(str(s.step) for s in steps)}, and their "
+                    "untrained base is not known; name it with --base, or name one of the steps' folders."
+                )
+            runs.append((_run_name(Path(one).expanduser()), found, steps))
+            sources.append(found)
+        else:
+            sources.append(one)
+            runs.append((ALONE, one, ()))
+    labels = _labels(dict.fromkeys(sources))
+    return SweepSpec(
+        name=name,
+        models=tuple(ModelSpec(source=source, name=label) for source, label in labels.items()),
+        given=tuple(GivenRun(name=run, model=labels[of], checkpoints=steps) for run, of, steps in runs),
+        train=TrainSpec(device=device),
+        evaluation=evaluation,
     )
 
 
-def _has_answers(storage: Storage, base: Base, asked: Question) -> bool:
-    marker = storage.read_json_or_none(layout.cell_marker(_request(base, asked).folder))
-    return marker is not None and (asked.answered_by(marker) or asked.unjudged(marker))
+def step_folders(folder: Path) -> tuple[GivenCheckpoint, ...]:
+    """Checkpoints below a folder that is no model itself: folders with a config.json whose names end in the
+    step's number (`step_000040`, `checkpoint-40`, `global_step_40`), ascending; step 0 is left out.
 
-
-def _task(base: Base, cells: tuple[CellRequest, ...], sampling: SamplingSpec, canary: Canary) -> EvalTask:
-    return EvalTask(
-        owner=_owner(base),
-        trial_id=Path(base.source).name,
-        step=0,
-        weights=base.source,
-        canary=canary,
-        cells=cells,
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        seed=sampling.seed,
-    )
-
-
-def _canary(base: Base, storage: Storage, engines: Engines) -> Canary:
-    exported = Path(base.source) / "checkpoint.json"
-    if exported.exists():
-        return Canary(**Storage(base.source).read_json("checkpoint.json")["canary"])
-    path = layout.base_record(_owner(base))
-    return kept_canary(storage, path, ModelSpec(source=base.source), base, engines)
-
-
-def _show(cells: Sequence[Asked], storage: Storage, console: Console) -> int:
-    heads = ("model", "benchmark", "accuracy", "truncated", "finished", "tokens", "problems x samples")
-    table = Table(*heads, box=None)
-    failed = 0
-    for cell in cells:
-        named = (cell.model, cell.question.card.name)
-        if not cell.done or cell.marker is None:
-            table.add_row(*map(escape, (*named, f"failed: {cell.why}"[:120])), "", "", "", "")
-            failed += 1
+    Raises:
+        ModelError: two of one step.
+    """
+    if (folder / "config.json").exists() or not folder.is_dir():
+        return ()
+    inner = folder / "checkpoints"
+    found: dict[int, str] = {}
+    for path in sorted((inner if inner.is_dir() else folder).iterdir()):
+        number = re.search(r"(\d+)$", path.name)
+        if number is None or not (path / "config.json").exists() or not int(number[1]):
             continue
-        by = {e["metric"]: Estimate(**e) for e in cell.marker["estimates"]}
-        accuracy, finished = by["accuracy"], by["accuracy_finished"].value
-        table.add_row(
-            *map(escape, named),
-            f"{100 * accuracy.value:.1f} ± {100 * accuracy.stderr:.1f}",
-            f"{100 * by['truncated'].value:.0f} %",
-            "none" if math.isnan(finished) else f"{100 * finished:.1f}",
-            f"{by['response_tokens'].value:.0f}",
-            f"{accuracy.problems} x {cell.question.samples}",
+        if int(number[1]) in found:
+            raise ModelError(
+                f"{found[int(number[1])]!r} and {str(path)!r} are both of step {int(number[1])}; name one."
+            )
+        found[int(number[1])] = str(path)
+    return tuple(GivenCheckpoint(step=step, source=found[step]) for step in sorted(found))
+
+
+def _trial_folder(folder: Path) -> Path:
+    return folder.parent if folder.name == "checkpoints" else folder
+
+
+def _run_name(folder: Path) -> str:
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", _trial_folder(folder.resolve()).name)
+
+
+def _base_of_trial(folder: Path) -> str | None:
+    """What a trial of rsft's, or a trunk's first one, was trained from."""
+    record = Storage(_trial_folder(folder)).read_json_or_none("trial.json")
+    return record["model"]["source"] if isinstance(record, dict) and "model" in record else None
+
+
+def _labels(sources: Sequence[str] | dict[str, Any]) -> dict[str, str]:
+    """A word for each source: the last part of its path, or as many as tell it from the others."""
+    parts = {source: [part for part in source.split("/") if part.strip(".~")] for source in sources}
+    words: dict[str, str] = {}
+    for source, own in parts.items():
+        others = [other for name, other in parts.items() if name != source]
+        count = next((n for n in range(1, len(own)) if all(own[-n:] != o[-n:] for o in others)), len(own))
+        words[source] = re.sub(r"[^A-Za-z0-9._-]+", "-", "-".join(own[-count:])) or "model"
+    return words
+
+
+def refuse_other_sweeps(storage: Storage) -> None:
+    """Keeps the record of a sweep that trains from being replaced.
+
+    Raises:
+        StorageError: the storage is one's.
+    """
+    known = storage.read_json_or_none(layout.SWEEP)
+    if known is not None and known["spec"].get("data"):
+        raise StorageError(
+            f"storage {storage.root!r} holds sweep {known['spec']['name']!r}, which trains; give another "
+            "--name."
         )
+
+
+def why_not(plan: Plan, cell: Cell) -> str:
+    """Why a cell is not done; empty when it is."""
+    if plan.cell_state(cell) == "done":
+        return ""
+    marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
+    return "no answer" if marker is None else marker["error"] or marker["first_error"] or "not all answers"
+
+
+def show_scores(plan: Plan, console: Console) -> None:
+    """Prints a row per checkpoint and benchmark."""
+    heads = (
+        "model",
+        "step",
+        "benchmark",
+        "accuracy",
+        "truncated",
+        "finished",
+        "tokens",
+        "problems x samples",
+    )
+    table, seen = Table(*heads, box=None), set[str]()
+    for trial in plan.trials:
+        for cell in plan.cells(trial):
+            if cell.folder in seen:
+                continue
+            seen.add(cell.folder)
+            model = trial.data.name if cell.step else trial.model.label
+            named = (model, str(cell.step or ""), cell.question.card.name)
+            if reason := why_not(plan, cell):
+                table.add_row(*map(escape, (*named, f"failed: {reason}"[:120])), "", "", "", "")
+                continue
+            marker = plan.storage.read_json(layout.cell_marker(cell.folder))
+            by = {estimate["metric"]: Estimate(**estimate) for estimate in marker["estimates"]}
+            accuracy, finished = by["accuracy"], by["accuracy_finished"].value
+            table.add_row(
+                *map(escape, named),
+                f"{100 * accuracy.value:.1f} ± {100 * accuracy.stderr:.1f}",
+                f"{100 * by['truncated'].value:.0f} %",
+                "none" if math.isnan(finished) else f"{100 * finished:.1f}",
+                f"{by['response_tokens'].value:.0f}",
+                f"{accuracy.problems} x {cell.question.samples}",
+            )
     console.print(table)
-    console.print(f"answers and scores: {storage.root}", highlight=False, soft_wrap=True)
-    return 1 if failed else 0

@@ -198,23 +198,23 @@ def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
 
 
 def evaluate_only(
-    models: list[str], evaluation: EvalSpec, storage_uri: str | None, name: str, device: Device
+    models: list[str],
+    evaluation: EvalSpec,
+    storage_uri: str | None,
+    name: str,
+    device: Device,
+    base: str | None,
 ) -> int:
     """Asks models benchmarks without training; returns the exit code.
 
     Raises:
         RsftError: input that cannot run, before any engine starts.
     """
-    from rsft.sweep.standalone import evaluate_models
+    from rsft.sweep.standalone import given_sweep, refuse_other_sweeps, show_scores
 
-    set_environment()
-    console = Console()
-    storage = Storage(storage_uri or os.environ.get("RSFT_STORAGE") or DEFAULT_STORAGE).child(name)
-    with real_engines(
-        device,
-        evaluation.engines,
-        evaluation.max_model_tokens,
-        console,
-        tensor_parallel=evaluation.tensor_parallel,
-    ) as engines:
-        return evaluate_models(models, evaluation, storage, engines, console, device)
+    sweep = given_sweep(name, models, evaluation, device, base)
+    storage = sweep_storage(name, storage_uri)
+    refuse_other_sweeps(storage)
+    code = start(sweep, storage_uri)
+    show_scores(make_plan(sweep, storage), Console())
+    return code

@@ -43,7 +43,10 @@ def axes(trial: Trial) -> dict[str, str]:
 
 
 def params(trial: Trial) -> dict[str, str]:
-    """The axes and every training setting, flat; logged once, stores refuse a second value."""
+    """The axes and every training setting, flat; logged once, stores refuse a second value. How a run was
+    trained elsewhere is not known."""
+    if trial.given is not None:
+        return axes(trial) | {"base_identity": trial.base_identity}
     facts = {"base_identity": trial.base_identity, "data_rows": trial.data.rows}
     settings = {**facts, **trial.train.model_dump(mode="json")}
     return axes(trial) | {name: str(value)[:_TAG_LIMIT] for name, value in settings.items()}

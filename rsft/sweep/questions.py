@@ -1,0 +1,103 @@
+"""A benchmark as a sweep asks it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from rsft.bases import resolve
+from rsft.benchmarks.cards import Benchmark, card
+from rsft.errors import SpecError
+from rsft.spec.base import content_hash
+from rsft.spec.evaluation import BenchmarkUse, EvalSpec
+from rsft.sweep.grading import judge_identity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """A benchmark as this sweep asks it."""
+
+    card: Benchmark
+    use: BenchmarkUse
+    key: str
+    """Card name and hash of card and sampling; a changed prompt or temperature is another cell."""
+    problems: int
+    samples: int
+    max_new_tokens: int
+    judged_by: str = ""
+    """Judge or reward model; empty where rules judge. Another one grades again, on the answers there are."""
+
+    def scored_by(self, marker: dict[str, Any]) -> bool:
+        """Whether a cell's marker holds answers to all problems, graded without an error; be it fewer samples
+        of each than are asked."""
+        return (
+            marker.get("judged_by", "") == self.judged_by
+            and not marker["error"]
+            and not marker["errors"]
+            and marker["problems"] >= self.problems
+        )
+
+    def answered_by(self, marker: dict[str, Any]) -> bool:
+        """Whether a cell's marker holds all that is asked, graded without an error."""
+        return self.scored_by(marker) and marker["samples"] >= self.samples
+
+    def unjudged(self, marker: dict[str, Any] | None) -> bool:
+        """Whether a cell has all its answers, and lacks verdicts of the judge."""
+        return (
+            self.card.grader == "judge"
+            and marker is not None
+            and not marker["error"]
+            and not self.answered_by(marker)
+            and marker["problems"] >= self.problems
+            and marker["samples"] >= self.samples
+        )
+
+
+def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
+    """A benchmark as it is asked.
+
+    Raises:
+        SpecError: an unknown benchmark, one that nobody is named to judge, or more problems than it has.
+    """
+    benchmark, sampling = card(use.name), evaluation.sampling
+    if use.problems is not None and use.problems > benchmark.problems:
+        raise SpecError(
+            f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
+            f"{benchmark.problems}; ask for fewer, or leave `problems` out."
+        )
+    budget = use.max_new_tokens or sampling.max_new_tokens
+    facts = {
+        "card": benchmark.facts(),
+        "temperature": sampling.temperature,
+        "top_p": sampling.top_p,
+        "seed": sampling.seed,
+        "max_new_tokens": budget,
+    }
+    return Question(
+        card=benchmark,
+        use=use,
+        key=f"{re.sub(r'[^A-Za-z0-9._-]+', '-', benchmark.name)}__{content_hash(facts)}",
+        problems=use.problems or benchmark.problems,
+        samples=use.samples or sampling.samples,
+        max_new_tokens=budget,
+        judged_by=_judged_by(benchmark, evaluation),
+    )
+
+
+def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
+    if benchmark.grader == "judge":
+        if evaluation.judge is None:
+            raise SpecError(
+                f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
+                "judge=JudgeSpec(model=...), with address=... for an endpoint, or leave the benchmark out."
+            )
+        return judge_identity(evaluation.judge)
+    if benchmark.grader == "reward":
+        if evaluation.reward is None:
+            raise SpecError(
+                f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
+                "reward=ModelSpec(source=...), or leave the benchmark out."
+            )
+        return resolve(evaluation.reward).identity
+    return ""
