@@ -112,11 +112,9 @@ def report(
             folder = found[0].storage.child(layout.REPORT) if out is None else Storage(out)
             typer.echo(write_comparison(folder, compared))
             return
-        from rsft.sweep.evaluate import scored_cells  # imports graders; planning does without
-        from rsft.sweep.results import write_tables_and_report
+        from rsft.sweep.results import write_tables_and_report  # imports graders; planning does without
 
-        at_once = found[0].at_once(results=True)
-        typer.echo(write_tables_and_report(at_once, list(scored_cells(at_once)), samples))
+        typer.echo(write_tables_and_report(found[0], samples).page)
 
     raise typer.Exit(guarded(action))
 

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
-from functools import cache
+from functools import cache, partial
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -58,8 +58,17 @@ def each(
     if len(items) < many or _cores() == 1:
         return work(items)
     with nullcontext(_shared[-1]) if _shared else _processes() as pool:
-        parts = [_submit(pool, work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
-        return [one for part in parts for one in part.result()]
+        return _dealt(pool, work, items, at_once)()
+
+
+def each_begun(
+    work: Callable[[Sequence[Item]], list[Found]], items: Sequence[Item], at_once: int, many: int
+) -> Callable[[], list[Found]]:
+    """As `each`, to be called for what it returns; begun elsewhere in `shared`, so that this process can do
+    something else meanwhile."""
+    if not _shared or len(items) < many or _cores() == 1:
+        return cache(partial(each, work, items, at_once, many))
+    return _dealt(_shared[-1], work, items, at_once)
 
 
 def begun(calls: Sequence[Callable[[], Found]]) -> list[Callable[[], Found]]:
@@ -71,6 +80,16 @@ def begun(calls: Sequence[Callable[[], Found]]) -> list[Callable[[], Found]]:
     if not _shared:
         return [cache(call) for call in calls]
     return [_submit(_shared[-1], call).result for call in calls]
+
+
+def _dealt(
+    pool: ProcessPoolExecutor,
+    work: Callable[[Sequence[Item]], list[Found]],
+    items: Sequence[Item],
+    at_once: int,
+) -> Callable[[], list[Found]]:
+    parts = [_submit(pool, work, items[i : i + at_once]) for i in range(0, len(items), at_once)]
+    return lambda: [one for part in parts for one in part.result()]
 
 
 def _cores() -> int:

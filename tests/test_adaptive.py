@@ -374,7 +374,7 @@ def test_the_report_says_what_was_saved_and_left_out(
 ) -> None:
     storage = Storage(shutil.copytree(half[0].root, tmp_path / "house"))
     plan = make_plan(asked(), storage)
-    shown = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text()
+    shown = Path(write_tables_and_report(plan).page).read_text()
     found = storage.read_json(layout.ADAPTIVE)["summary"]
     assert f"{found['answers']:,} of its" in shown and 'href="#adaptive"' in shown
     assert "chance of 4% for even one wrong answer" in shown

@@ -23,7 +23,6 @@ from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSp
 from rsft.storage import Storage
 from rsft.sweep import conclusions, means
 from rsft.sweep.conclusions import Key, together, trajectories
-from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 from rsft.sweep.results import write_tables_and_report
@@ -130,7 +129,7 @@ def test_many_curves_are_corrected_together() -> None:
 
 def reported(sweep: SweepSpec, storage: Storage) -> str:
     plan = make_plan(sweep, storage)
-    text = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text(encoding="utf-8")
+    text = Path(write_tables_and_report(plan).page).read_text(encoding="utf-8")
     parsed = Page(text)
     assert len(parsed.ids) == len(set(parsed.ids)), "no identifier twice"
     assert all(f'id="{at[1:]}"' in text for at in parsed.addresses if at.startswith("#")), (

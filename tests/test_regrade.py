@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 from rsft import layout
 from rsft.cli import app
 from rsft.storage import Storage
-from rsft.sweep.evaluate import scored_cells
 from rsft.sweep.page import stored_plan
 from rsft.sweep.regrade import regrade
 from rsft.sweep.results import write_tables_and_report
@@ -67,7 +66,7 @@ def test_the_report_says_that_it_was_graded_again(storage: Storage) -> None:
     storage.write_table(layout.scores(cell.folder), pa.Table.from_pylist(rows))
     with patch("rsft.scoring.references.GraderProcess", GraderHere):
         done = regrade(plan, lambda line: None)
-    page_of = Path(write_tables_and_report(plan, list(scored_cells(plan)))).read_text()
+    page_of = Path(write_tables_and_report(plan).page).read_text()
     assert f"{done.answers} answers in {done.cells} cells; verdicts: 1 of gcd changed. What" in page_of
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 
 import pyarrow as pa
@@ -12,7 +12,7 @@ from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
-from rsft.cores import each
+from rsft.cores import each, each_begun
 from rsft.errors import DataError
 from rsft.sweep.plan import Plan
 
@@ -34,7 +34,14 @@ def trajectories(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Tra
         plan: of the sweep.
         means: of its scored cells, by folder.
     """
-    return of_curves(curves_of(plan, means))
+    return trajectories_begun(plan, means)()
+
+
+def trajectories_begun(plan: Plan, means: Mapping[str, ProblemMeans]) -> Callable[[], dict[Key, Trajectory]]:
+    """The same, begun (see `rsft.cores.each_begun`)."""
+    known = curves_of(plan, means)
+    begun = each_begun(_trajectories, list(known.values()), AT_ONCE, MANY)
+    return lambda: dict(zip(known, begun(), strict=True))
 
 
 def curves_of(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Curve]:

@@ -6,7 +6,7 @@ Polars take as long (bench/report.py), and processes that share the files take l
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from rsft import layout
 from rsft.analysis.means import COLUMNS, ProblemMeans
-from rsft.cores import each
+from rsft.cores import each_begun
 from rsft.storage import Storage
 from rsft.sweep.plan import Plan
 
@@ -29,10 +29,15 @@ HELD_ROWS = 100_000
 
 def read_means(plan: Plan) -> dict[str, ProblemMeans]:
     """By folder, of every cell of a plan that has scores."""
+    return means_begun(plan)()
+
+
+def means_begun(plan: Plan) -> Callable[[], dict[str, ProblemMeans]]:
+    """The same, begun (see `rsft.cores.each_begun`)."""
     cells = {cell.folder: cell for trial in plan.trials for cell in plan.cells(trial)}
     folders = [folder for folder, cell in cells.items() if plan.scored(cell)]
-    found = each(_read, [(plan.storage.root, folder) for folder in folders], AT_ONCE, MANY)
-    return dict(zip(folders, _with_ids_once(found), strict=True))
+    begun = each_begun(_read, [(plan.storage.root, folder) for folder in folders], AT_ONCE, MANY)
+    return lambda: dict(zip(folders, _with_ids_once(begun()), strict=True))
 
 
 def _read(cells: Sequence[tuple[str, str]]) -> list[ProblemMeans]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,11 +19,11 @@ from rsft.report.facts import ReportFacts
 from rsft.report.gallery import draw
 from rsft.report.page import write_report
 from rsft.sweep.adaptive import chance_of, summary
-from rsft.sweep.conclusions import answers, together, trajectories
+from rsft.sweep.conclusions import answers, together, trajectories_begun
 from rsft.sweep.effects import axis_effects
 from rsft.sweep.evaluate import checkpoint, scored_cells
 from rsft.sweep.judges import agreements
-from rsft.sweep.means import read_means
+from rsft.sweep.means import means_begun
 from rsft.sweep.overlap import overlaps, prepared_names
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.procedures import procedures_table
@@ -34,27 +34,34 @@ SHOWN_FLAGS = 50
 """Overlaps of rows with benchmarks that the report lists; the file in the storage has them all."""
 MANY = 500
 """Trials from which other processes help throughout."""
-HELPED = (read_means, trajectories, procedures_table, draw)
+HELPED = (means_begun, trajectories_begun, procedures_table, draw)
 
 
 def write_results(plan: Plan, tracker: Tracker) -> dict[str, Any]:
     """Writes table and report, tells the tracker, and returns the status."""
     plan = plan.at_once(results=True)
-    scored = list(scored_cells(plan))
-    write_tables_and_report(plan, scored)
-    return tell(plan, scored, tracker)
+    return tell(plan, write_tables_and_report(plan).scored, tracker)
 
 
-def write_tables_and_report(plan: Plan, scored: list[ScoredCell], samples: str = "") -> str:
-    """Writes tables/cells.parquet, tables/procedures.parquet and report/; returns the place of the page.
+class Written(NamedTuple):
+    """What a report was made of, and where it is."""
+
+    page: str
+    scored: list[ScoredCell]
+
+
+def write_tables_and_report(plan: Plan, samples: str = "") -> Written:
+    """Writes tables/cells.parquet, tables/procedures.parquet and report/.
 
     `samples` is `write_samples`' `first`.
     """
     with shared(HELPED) if len(plan.trials) >= MANY else nullcontext():
-        return _write(plan.at_once(results=True), scored, samples)
+        return _write(plan.at_once(results=True), samples)
 
 
-def _write(plan: Plan, scored: list[ScoredCell], samples: str) -> str:
+def _write(plan: Plan, samples: str) -> Written:
+    reading = means_begun(plan)
+    scored = list(scored_cells(plan))
     table = cells_table(scored)
     plan.storage.write_table(layout.CELLS, table)
     certificates: dict[str, dict[str, Any]] = {
@@ -65,8 +72,11 @@ def _write(plan: Plan, scored: list[ScoredCell], samples: str) -> str:
         more = [f"and {len(said) - SHOWN_FLAGS} more"] if len(said) > SHOWN_FLAGS else []
         found = "; ".join(said[:SHOWN_FLAGS] + more) or "none"
         certificates[name]["summary"].append(("Rows that hold benchmark problems", found))
-    means = read_means(plan)
-    curves, chance = trajectories(plan, means), chance_of(plan)
+    means, chance = reading(), chance_of(plan)
+    judging = trajectories_begun(plan, means)
+    effects, cells = axis_effects(plan, means), table.to_pandas()
+    procedures, browsed = procedures_table(plan).to_pandas(), write_samples(plan, samples)
+    curves = judging()
     answered, known = answers(plan, table, curves, chance), references(plan.trials)
     verdicts = together(curves, chance)
     literature = {
@@ -77,23 +87,23 @@ def _write(plan: Plan, scored: list[ScoredCell], samples: str) -> str:
         trajectories=verdicts,
         chance=chance,
         adaptive=summary(plan, answered, verdicts),
-        effects=axis_effects(plan, means),
+        effects=effects,
         asymmetry=asymmetry(_scores(table)),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
         readings=readings(plan.trials, known),
         published={name: value for name, value in literature.items() if value is not None},
         sweep=plan.storage.read_json(layout.SWEEP),
-        cells=table.to_pandas(),
+        cells=cells,
         status=status(plan),
         training=TrainingLogs(plan),
         certificates=certificates,
-        procedures=procedures_table(plan).to_pandas(),
-        browsed=write_samples(plan, samples),
+        procedures=procedures,
+        browsed=browsed,
         judges=agreements(plan.storage),
         regraded=plan.storage.read_json_or_none(layout.REGRADED),
     )
-    return write_report(plan.storage, facts)
+    return Written(write_report(plan.storage, facts), scored)
 
 
 def _scores(table: pa.Table) -> list[dict[str, Any]]:
