@@ -66,6 +66,9 @@ class GivenCheckpoint(Spec):
     """Optimizer step, as that run counted."""
     source: str = Field(min_length=1)
     """A model folder."""
+    identity: str | None = None
+    """Pins the weights, as `rsft.bases.Base.identity`; worked out from the folder when None. With it, what
+    was asked can be reported when the folder is gone."""
 
 
 class GivenRows(Spec):

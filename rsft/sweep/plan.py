@@ -15,7 +15,7 @@ from rsft.benchmarks.cards import HubProblems
 from rsft.checkpoints import marker
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
-from rsft.spec.data import HubRows
+from rsft.spec.data import GivenCheckpoint, HubRows
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
@@ -178,10 +178,11 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
     """
     questions = tuple(question(use, sweep.evaluation) for use in sweep.evaluation.benchmarks)
     bases = {model.label: resolve(model) for model in sweep.models}
-    templates = {model.label: model.chat_template for model in sweep.models}
     given = {
-        one.source: resolve(ModelSpec(source=one.source, chat_template=templates[run.model]))
+        one.source: given_base(one, model)
+        for model in sweep.models
         for run in sweep.given
+        if run.model == model.label
         for one in run.checkpoints
     }
     every = tuple(sweep.trials(lambda model: bases[model.label].identity))
@@ -204,6 +205,17 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         if isinstance(asked.card.source, HubProblems) and asked.card.source.revision is None
     ]
     return Plan(sweep, storage, trials, bases, given, questions, notes)
+
+
+def given_base(checkpoint: GivenCheckpoint, model: ModelSpec) -> Base:
+    """The weights of a run that was trained elsewhere, from `model`.
+
+    Raises:
+        ModelError: a folder that cannot be used.
+    """
+    if checkpoint.identity is None:
+        return resolve(ModelSpec(source=checkpoint.source, chat_template=model.chat_template))
+    return Base(checkpoint.source, checkpoint.identity, None, None, pinned=True)
 
 
 def weights_folder(name: str, identity: str, model: ModelSpec) -> str:

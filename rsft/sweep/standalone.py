@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from rsft import layout
 from rsft.errors import ModelError, StorageError
@@ -22,7 +22,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
-from rsft.sweep.plan import Cell, Plan
+from rsft.sweep.plan import Cell, Plan, given_base
 
 Device = Literal["cpu", "gpu"]
 ALONE = "alone"
@@ -55,11 +55,14 @@ def given_sweep(
                     f"{one!r} holds checkpoints of steps {', '.join(str(s.step) for s in steps)}, and their "
                     "untrained base is not known; name it with --base, or name one of the steps' folders."
                 )
-            runs.append((_run_name(Path(one).expanduser()), found, steps))
+            found = _source(found)
+            model = ModelSpec(source=found)
+            pinned = [s.model_copy(update={"identity": given_base(s, model).identity}) for s in steps]
+            runs.append((_run_name(Path(one).expanduser()), found, tuple(pinned)))
             sources.append(found)
         else:
-            sources.append(one)
-            runs.append((ALONE, one, ()))
+            sources.append(_source(one))
+            runs.append((ALONE, sources[-1], ()))
     labels = _labels(dict.fromkeys(sources))
     return SweepSpec(
         name=name,
@@ -68,6 +71,12 @@ def given_sweep(
         train=TrainSpec(device=device),
         evaluation=evaluation,
     )
+
+
+def _source(name: str) -> str:
+    """A model folder as it is known from everywhere; else a shipped base or a hub id, as it is."""
+    folder = Path(name).expanduser()
+    return str(folder.resolve()) if (folder / "config.json").exists() else name
 
 
 def step_folders(folder: Path) -> tuple[GivenCheckpoint, ...]:
@@ -89,7 +98,7 @@ def step_folders(folder: Path) -> tuple[GivenCheckpoint, ...]:
             raise ModelError(
                 f"{found[int(number[1])]!r} and {str(path)!r} are both of step {int(number[1])}; name one."
             )
-        found[int(number[1])] = str(path)
+        found[int(number[1])] = str(path.resolve())
     return tuple(GivenCheckpoint(step=step, source=found[step]) for step in sorted(found))
 
 
@@ -142,17 +151,9 @@ def why_not(plan: Plan, cell: Cell) -> str:
 
 def show_scores(plan: Plan, console: Console) -> None:
     """Prints a row per checkpoint and benchmark."""
-    heads = (
-        "model",
-        "step",
-        "benchmark",
-        "accuracy",
-        "truncated",
-        "finished",
-        "tokens",
-        "problems x samples",
-    )
-    table, seen = Table(*heads, box=None), set[str]()
+    table, seen = Table(Column("model", overflow="fold"), "step", "benchmark", box=None), set[str]()
+    for head in ("accuracy", "truncated", "finished", "tokens", "asked"):
+        table.add_column(head, no_wrap=True, justify="right")
     for trial in plan.trials:
         for cell in plan.cells(trial):
             if cell.folder in seen:
