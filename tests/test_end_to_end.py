@@ -168,6 +168,36 @@ def test_a_killed_driver_leaves_the_same_answers_and_scores(whole: Path, disturb
     assert tables[0].equals(tables[1])
 
 
+def test_its_checkpoints_asked_from_elsewhere_answer_as_they_did(whole: Path, tmp_path: Path) -> None:
+    """`rsft evaluate` on the trial's folder: weights, canaries and base are found there."""
+    asked = ["--benchmarks", "countdown,letter-counting", "--problems", "8", "--samples", "2"]
+    asked += ["--max-new-tokens", "96", "--max-model-tokens", "768", "--device", "cpu"]
+    asked += ["--storage", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, "-m", "rsft.cli", "evaluate", str(trial_folder(whole)), *asked],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    table = pq.read_table(tmp_path / "evaluation" / "tables" / "cells.parquet").to_pandas()
+    assert set(zip(table.step, table.benchmark, strict=True)) == {
+        (step, name) for step in (0, *STEPS) for name in ("countdown", "letter-counting")
+    }
+
+    def answers(place: str, root: Path) -> set[tuple[str, int, str]]:
+        (path,) = root.glob(f"{place}/generations.parquet")
+        return {(row["problem"], row["sample"], row["text"]) for row in pq.read_table(path).to_pylist()}
+
+    for step in STEPS:
+        here = answers(f"trials/*/evals/countdown__*/step_{step:06d}", whole)
+        there = answers(f"bases/step_{step:06d}__*/evals/countdown__*/*", tmp_path / "evaluation")
+        assert len(here) == len(there) == 16
+        # Of the other benchmark fewer problems are asked, and another batch may round another way.
+        assert len(here & there) >= 14
+
+
 def test_a_grown_page_computes_the_new_cells_alone(whole: Path) -> None:
     """A seed, a variant and a benchmark more: the last test, since the sweep is another one afterwards."""
     results = ("*.safetensors", "train.jsonl", "generations.parquet", "scores.parquet", "rows.parquet")

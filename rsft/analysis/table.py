@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from operator import attrgetter
 from typing import Any
 
 import pyarrow as pa
@@ -56,32 +55,28 @@ class ScoredCell:
     """Metric -> its estimate without those problems, where there are any."""
 
 
-_NUMBERS = tuple(field.name for field in fields(Estimate))
-_numbers = attrgetter(*_NUMBERS)
-
-
 def cells_table(cells: Iterable[ScoredCell]) -> pa.Table:
     """The table of all scored cells, sorted; columns as in SCHEMA."""
-    # A value of a cell stands once, and `of` says for which rows.
+    # A value of a cell stands once, and `of` says for which rows. All by column: of a row made first, a large
+    # sweep has a million.
     axes: dict[str, list[Any]] = {}
     of: list[int] = []
-    numbers: list[tuple[Any, ...]] = []
-    unflagged: list[float | None] = []
+    every: list[Estimate] = []
+    without: list[Estimate | None] = []
     for number, cell in enumerate(cells):
         for name, value in _axes(cell).items():
             axes.setdefault(name, []).append(value)
-        for estimate in cell.estimates:
-            of.append(number)
-            numbers.append(_numbers(estimate))
-            without = cell.unflagged.get(estimate.metric) if cell.flagged else estimate
-            unflagged.append(None if without is None else without.value)
+        of += [number] * len(cell.estimates)
+        every += cell.estimates
+        without += [cell.unflagged.get(e.metric) for e in cell.estimates] if cell.flagged else cell.estimates
     rows = pa.array(of, pa.int64())
-    columns: dict[str, Sequence[Any]] = dict.fromkeys(SCHEMA.names, ())
-    columns |= dict(zip(_NUMBERS, zip(*numbers, strict=True), strict=False))
-    columns["value_unflagged"] = unflagged
+    columns: dict[str, list[Any]] = {
+        field.name: [getattr(estimate, field.name) for estimate in every] for field in fields(Estimate)
+    }
+    columns["value_unflagged"] = [None if estimate is None else estimate.value for estimate in without]
     arrays = [
-        pa.array(axes[field.name], field.type).take(rows)
-        if field.name in axes
+        pa.array(axes.get(field.name, []), field.type).take(rows)
+        if field.name not in columns
         else pa.array(columns[field.name], field.type)
         for field in SCHEMA
     ]
