@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from test_house_in_one_breath import page
 
 from rsft import layout
 from rsft.errors import SpecError
+from rsft.spec import BenchmarkUse, EvalSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.page import load_page
-from rsft.sweep.plan import classify, make_plan
+from rsft.sweep.plan import Plan, classify, make_plan
 
 SWEEPS = Path(__file__).resolve().parents[1] / "sweeps"
 
@@ -93,3 +96,17 @@ def test_an_unknown_benchmark_names_the_nearest(tmp_path: Path) -> None:
 def test_failures_have_a_kind_and_a_next_action(message: str, kind: str) -> None:
     found = classify(message)
     assert found["kind"] == kind and found["next"]
+
+
+def test_a_page_pins_a_benchmark_of_the_hub_to_a_commit(tmp_path: Path) -> None:
+    def planned(**use: Any) -> Plan:
+        evaluation = EvalSpec(benchmarks=(BenchmarkUse(problems=3, **use),))
+        return make_plan(page(evaluation=evaluation), Storage(tmp_path))
+
+    loose, pinned = planned(name="halueval"), planned(name="halueval", revision="abc123")
+    assert [note for note in loose.notes if "pminervini/HaluEval" in note]
+    assert not [note for note in pinned.notes if "pminervini/HaluEval" in note]
+    assert loose.questions[0].key != pinned.questions[0].key
+    assert not [note for note in planned(name="gpqa-diamond").notes if "Idavidrein" in note]
+    with pytest.raises(SpecError, match="which is not read from the hub"):
+        planned(name="gcd", revision="abc123")

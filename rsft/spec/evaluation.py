@@ -55,6 +55,9 @@ class BenchmarkUse(Spec):
     max_new_tokens: int | None = Field(default=None, gt=0)
     """Budget per answer, instead of SamplingSpec.max_new_tokens."""
 
+    revision: str | None = None
+    """Commit of the benchmark's data set on the hub, instead of the card's."""
+
 
 class JudgeSpec(Spec):
     """Who judges the benchmarks that need a judge: a model behind an OpenAI-compatible endpoint, or one that

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from rsft.bases import resolve
-from rsft.benchmarks.cards import Benchmark, card
+from rsft.benchmarks.cards import Benchmark, HubProblems, card
 from rsft.errors import SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec
@@ -58,9 +58,17 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
     """A benchmark as it is asked.
 
     Raises:
-        SpecError: an unknown benchmark, one that nobody is named to judge, or more problems than it has.
+        SpecError: an unknown benchmark, one that nobody is named to judge, more problems than it has, or a
+            revision of one that is not read from the hub.
     """
     benchmark, sampling = card(use.name), evaluation.sampling
+    if use.revision is not None:
+        if not isinstance(benchmark.source, HubProblems):
+            raise SpecError(
+                f"evaluation.benchmarks names revision {use.revision!r} of {use.name}, which is not read from "
+                "the hub; leave it out."
+            )
+        benchmark = replace(benchmark, source=replace(benchmark.source, revision=use.revision))
     if use.problems is not None and use.problems > benchmark.problems:
         raise SpecError(
             f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "

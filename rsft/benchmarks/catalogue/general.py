@@ -9,7 +9,12 @@ CARDS = (
     Benchmark(
         name="ifeval",
         dimension="general",
-        source=HubProblems(dataset="google/IFEval", split="train", reader="ifeval"),
+        source=HubProblems(
+            dataset="google/IFEval",
+            revision="966cd89545d6b6acfd7638bc708b98261ca58e84",
+            split="train",
+            reader="ifeval",
+        ),
         problems=541,
         grader="ifeval",
         instruction="",
@@ -35,6 +40,7 @@ CARDS = (
         dimension="general",
         source=HubProblems(
             dataset="tatsu-lab/alpaca_eval",
+            revision="2edc6fad8be6b14ea7230aabfd08188da6b8b814",
             split="train",
             files=("alpaca_eval.json",),
             reader="alpaca_eval",
@@ -68,7 +74,11 @@ CARDS = (
         name="truthfulqa",
         dimension="general",
         source=HubProblems(
-            dataset="truthfulqa/truthful_qa", config="generation", split="validation", reader="truthful_qa"
+            dataset="truthfulqa/truthful_qa",
+            revision="741b8276f2d1982aa3d5b832d3ee81ed3b896490",
+            config="generation",
+            split="validation",
+            reader="truthful_qa",
         ),
         problems=817,
         grader="judge",

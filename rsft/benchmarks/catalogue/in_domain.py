@@ -40,7 +40,12 @@ CARDS = (
     Benchmark(
         name="aime-2024",
         dimension="in-domain",
-        source=HubProblems(dataset="Maxwell-Jia/AIME_2024", split="train", reader="aime_2024"),
+        source=HubProblems(
+            dataset="Maxwell-Jia/AIME_2024",
+            revision="8d88b2876a82a080e2f172cc9b25d0d9d2cb4792",
+            split="train",
+            reader="aime_2024",
+        ),
         problems=30,
         grader="math",
         about="AIME 2024, both papers",
@@ -49,7 +54,12 @@ CARDS = (
     Benchmark(
         name="aime-2025",
         dimension="in-domain",
-        source=HubProblems(dataset="math-ai/aime25", split="test", reader="problem_and_answer"),
+        source=HubProblems(
+            dataset="math-ai/aime25",
+            revision="563bb8404243c5f09de6ec262f2db674fe5bce9b",
+            split="test",
+            reader="problem_and_answer",
+        ),
         problems=30,
         grader="math",
         about="AIME 2025, both papers",

@@ -14,6 +14,7 @@ from rsft.wheels import (
 )
 
 _MMLU_PRO = "TIGER-Lab/MMLU-Pro"
+_MMLU_PRO_REVISION = "b189ec765aa7ed75c8acfea42df31fdae71f97be"
 
 CARDS = (
     generated(
@@ -44,7 +45,13 @@ CARDS = (
     Benchmark(
         name="gpqa-diamond",
         dimension="out-of-domain",
-        source=HubProblems(dataset="Idavidrein/gpqa", config="gpqa_diamond", split="train", reader="gpqa"),
+        source=HubProblems(
+            dataset="Idavidrein/gpqa",
+            revision="633f5ee89ab8ad4522a9f850766b73f62147ffdd",
+            config="gpqa_diamond",
+            split="train",
+            reader="gpqa",
+        ),
         problems=198,
         grader="choice",
         instruction=BOXED_LETTER,
@@ -72,6 +79,7 @@ CARDS = (
         dimension="out-of-domain",
         source=HubProblems(
             dataset="livecodebench/code_generation_lite",
+            revision="0fe84c3912ea0c4d4a78037083943e8f0c4dd505",
             split="train",
             files=("test.jsonl", "test2.jsonl"),
             reader="livecodebench",
@@ -109,7 +117,7 @@ CARDS = (
     Benchmark(
         name="mmlu-pro",
         dimension="out-of-domain",
-        source=HubProblems(dataset=_MMLU_PRO, split="test", reader="mmlu_pro"),
+        source=HubProblems(dataset=_MMLU_PRO, revision=_MMLU_PRO_REVISION, split="test", reader="mmlu_pro"),
         problems=12_032,
         grader="choice",
         instruction=BOXED_LETTER,
@@ -120,7 +128,9 @@ CARDS = (
     Benchmark(
         name="mmlu-pro-1k",
         dimension="out-of-domain",
-        source=HubProblems(dataset=_MMLU_PRO, split="test", reader="mmlu_pro", subset_of=12_032),
+        source=HubProblems(
+            dataset=_MMLU_PRO, revision=_MMLU_PRO_REVISION, split="test", reader="mmlu_pro", subset_of=12_032
+        ),
         problems=1_000,
         grader="choice",
         instruction=BOXED_LETTER,
