@@ -65,8 +65,8 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
     if use.revision is not None:
         if not isinstance(benchmark.source, HubProblems):
             raise SpecError(
-                f"evaluation.benchmarks names revision {use.revision!r} of {use.name}, which is not read from "
-                "the hub; leave it out."
+                f"evaluation.benchmarks names revision {use.revision!r} of {use.name}, which is not read "
+                "from the hub; leave it out."
             )
         benchmark = replace(benchmark, source=replace(benchmark.source, revision=use.revision))
     if use.problems is not None and use.problems > benchmark.problems:
