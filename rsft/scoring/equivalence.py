@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import TypeVar
 
 from rsft.scoring.expressions import same_equation, same_expression
@@ -28,6 +29,8 @@ _OF_REGIONS = ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _MEMBER = re.compile(r"(.*?)\s*\\in(?![a-zA-Z])\s*(.*)", re.DOTALL)
 _BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
+_TIME = re.compile(r"[012]?\d:[0-5]\d")
+_POINT = re.compile(r"[A-Z](?:_\w)?'?\s?(?=\()")
 _UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
 _INFINITE = (r"-\infty", r"\infty")
 _DEEPER = 12
@@ -72,6 +75,7 @@ def _same_words(gold: str, answer: str) -> bool | None:
 
 def _words(answer: str, text: re.Match[str] | None) -> str | None:
     found = (text[1] or text[2] or "") if text else answer
+    found = found.strip(" .,")
     return " ".join(found.casefold().split()) if _BARE_WORDS.fullmatch(found) else None
 
 
@@ -113,10 +117,11 @@ def _region(text: str) -> tuple[str, list[_Interval]] | None:
         inner = _region(found[2])
         return inner and (found[1], inner[1])
     if found := _UNEQUAL.fullmatch(text):
-        low, high = _INFINITE
-        return (
-            (found[1], [(low, found[2], "()"), (found[2], high, "()")]) if _NAME.fullmatch(found[1]) else None
-        )
+        left_out = _ascending(found[2])
+        if left_out is None or not _NAME.fullmatch(found[1]):
+            return None
+        ends = [_INFINITE[0], *left_out, _INFINITE[1]]
+        return found[1], [(low, high, "()") for low, high in pairwise(ends)]
     names, intervals = set[str](), list[_Interval]()
     for piece in split(text, r"\cup , and"):
         found_piece = _interval(piece)
@@ -126,6 +131,15 @@ def _region(text: str) -> tuple[str, list[_Interval]] | None:
         intervals.append(found_piece[1])
     names.discard("")
     return ("".join(names), intervals) if len(names) < 2 else None
+
+
+def _ascending(text: str) -> list[str] | None:
+    """One or several values from the least to the greatest; None where several are no rational numbers."""
+    several = parts(text)
+    if several is None or several.number:
+        return [text]
+    numbers = [(value, item) for item in several.items if (value := rational(item)) is not None]
+    return [item for _, item in sorted(numbers)] if len(numbers) == len(several.items) else None
 
 
 def _interval(piece: str) -> tuple[str, _Interval] | None:
@@ -173,6 +187,9 @@ def _same_parts(gold: str, answer: str) -> bool | None:
             return _same(gold, several.items[0]) if one is None else _same(several.items[0], answer)
         if _named(single)[0]:  # (x, y) = (2, 3)
             return _same(_named(gold)[1], _named(answer)[1])
+        if several.kind == "tuple" and (point := _POINT.match(single)):  # P(2, 3)
+            single = single[point.end() :]
+            return _same(single, answer) if one is None else _same(gold, single)
         number = rational(marked(single).core) is not None
         return False if number or several.kind in ("list", "tuple") else None
     kinds = {one.kind, two.kind}
@@ -240,8 +257,10 @@ def _matched(golds: Sequence[_Item], answers: Sequence[_Item], same: Callable[[_
 
 
 def _named(text: str) -> tuple[str, str]:
-    """The name that an answer gives to its value, if any, and the value: `x = 2 + 3 = 5`, `5 = x`."""
+    r"""The name that an answer gives to its value, if any, and the value: `x = 2 + 3 = 5`, `x \in \{5\}`."""
     sides = split(text, "=")
+    if len(sides) == 1 and (found := _MEMBER.fullmatch(text)) and found[2].startswith(r"\{"):
+        sides = [found[1], found[2]]
     if len(sides) == 1:
         return "", text
     if len(sides) == 2 and _NAME.fullmatch(sides[1]) and not _NAME.fullmatch(sides[0]):
@@ -296,6 +315,8 @@ def _same_quantity(gold: str, answer: str) -> bool:
 
 
 def _same_value(gold: str, answer: str, scale: Fraction) -> bool:
+    if _TIME.fullmatch(gold) and _TIME.fullmatch(answer):
+        return gold.lstrip("0") == answer.lstrip("0")  # 3:30 is no 1:10
     one, two = rational(gold), rational(answer)
     if one is not None and two is not None:
         return one * scale == two

@@ -20,41 +20,26 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rsft.scoring.quantities import GAP
+from rsft.scoring.signs import in_latex
 
-_UNICODE = str.maketrans(
-    {
-        **dict.fromkeys("−–‐‑", "-"),
-        **dict.fromkeys("\u00a0\u2009\u202f\u2003\t\n", " "),
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "÷": r"\div ",
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "±": r"\pm ",
-        "∪": r"\cup ",
-        "∩": r"\cap ",
-        "∈": r"\in ",
-        "∅": r"\emptyset ",
-        "ℝ": r"\mathbb{R}",
-        "√": r"\sqrt ",
-        "θ": r"\theta ",
-        "°": r"^\circ ",
-        "²": "^2",
-        "³": "^3",
-        "½": r"\frac{1}{2}",
-        "¼": r"\frac{1}{4}",
-        "¾": r"\frac{3}{4}",
-        "…": r"\ldots ",
-    }
-)
+_WORDS = re.compile(r"\s*[a-zA-Z][a-zA-Z.' -]*")
+
+
+def _outside(text: str) -> str:
+    r"""What begins with a number is no text: of `\text{24 cm}` only `cm` is."""
+    return _WORDS.sub(lambda words: rf"\text{{{words[0]}}}", text)
+
+
 _FENCES: dict[str, str] = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
 _RESPELLED = tuple(
     (re.compile(pattern), plain)
     for pattern, plain in (
-        (r"\\(?:left|right|middle|[bB]ig{1,2}[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
+        (r"\\(?:left|right|middle|[bB]ig{1,2}[lr]?)(?![a-zA-Z])\.?", ""),
+        (
+            r"\\(?:displaystyle|textstyle|limits|(?:foot)?small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-zA-Z])",
+            "",
+        ),
+        (r"\\(?:text)?color\s?\{[^{}]*\}|\\[hv]?phantom\s?\{[^{}]*\}", ""),
         (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
         (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
         (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
@@ -64,7 +49,12 @@ _RESPELLED = tuple(
             r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
             r"\\text",
         ),
-        (r"\\text\s?\{\s*-\s*\}", "-"),
+        (r"\\text\s?\{\s*([ei])\s*\}", r"\1"),  # upright constants
+        (r"(?<=\d)\s*\\text\s?\{\s*to\s*\}\s*(?=\d)", ":"),
+        (r"(?<![a-zA-Z])([aApP])\.\s?([mM])(?![a-zA-Z])\.?", r"\1\2"),
+        (r"US\s?(?=\\\$)|(?<![a-zA-Z])USD(?![a-zA-Z])", lambda found: r"\$" if found[0] == "USD" else ""),
+        (r"\\text\s?\{([^{}a-zA-Z]*(?:\d[^{}]*)?)\}", lambda found: _outside(found[1])),
+        (r"(\\sqrt\s?\[[^\[\]]*\])\s?(\w)", r"\1{\2}"),
         (r"\\(?:lt|less)(?![a-zA-Z])", "<"),
         (r"\\(?:gt|greater)(?![a-zA-Z])", ">"),
         (r"\\le(?:q|qslant)?(?![a-zA-Z])|<=", r"\\le "),
@@ -88,8 +78,7 @@ _SPACES = re.compile(r" {2,}")
 
 def plain(answer: str) -> str:
     """The same answer without dress, and each sign in one spelling."""
-    text = answer.strip().rstrip(".,;:").translate(_UNICODE)
-    text = _DOLLARS.sub("", text)
+    text = _DOLLARS.sub("", in_latex(answer.strip().rstrip(".,;:")))
     for pattern, spelled in _RESPELLED:
         text = pattern.sub(spelled, text)
     return _SPACES.sub(" ", text).lstrip(f" {GAP}").rstrip(f" {GAP}.,;:")
