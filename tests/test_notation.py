@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from notation_pairs import ALL_EQUAL, ALL_UNEQUAL
 
+from rsft.scoring.dress import plain
 from rsft.scoring.graders import grade_math
-from rsft.scoring.notation import Parts, parts, plain, split
+from rsft.scoring.notation import Parts, parts, split
 from rsft.scoring.quantities import GAP, in_base, marked, rational
 
 

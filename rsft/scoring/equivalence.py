@@ -12,15 +12,18 @@ from fractions import Fraction
 from itertools import pairwise
 from typing import TypeVar
 
+from rsft.scoring.dress import plain
 from rsft.scoring.expressions import same_equation, same_expression
-from rsft.scoring.notation import Parts, depth, parts, plain, split
+from rsft.scoring.notation import Parts, depth, parts, split
 from rsft.scoring.quantities import in_base, marked, rational
 
+_LETTERS = r"(?:[a-zA-Z]|\\[a-z]+)(?:\s*,\s*(?:[a-zA-Z]|\\[a-z]+))"
 _NAME = re.compile(
     r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
-    r"(?:_(?:\w|\{[^{}]*\}))?'*(?:\s*\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])+\s*\)"
+    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
 )
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
+_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*\S")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
 _SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
@@ -64,6 +67,8 @@ def _same(gold: str, answer: str) -> bool:
 
 def _same_words(gold: str, answer: str) -> bool | None:
     r"""Words, in `\text` or bare; four bare letters and more are a word, fewer may be a product."""
+    if (option := _OPTION.match(answer)) and _TEXT.fullmatch(gold):
+        answer = rf"\text{{{option[1]}}}"  # (C) before what option C says
     texts = _TEXT.fullmatch(gold), _TEXT.fullmatch(answer)
     words = [_words(one, text) for one, text in zip((gold, answer), texts, strict=True)]
     if words[0] is None or words[1] is None:

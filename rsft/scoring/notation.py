@@ -1,9 +1,8 @@
-r"""Reads the notation of a final answer: what is dress, what is a number, what holds parts together.
+r"""Reads the notation of a final answer: what is a number, what holds parts together.
 
 Pure text, no parser of expressions: `rsft.scoring.equivalence` compares what is found here, and asks
 math-verify about the rest. The rules, each one a fact of notation rather than of a benchmark:
 
-- spacing, sizes, fonts and other spellings of one sign (`\left`, `\dfrac`, `\leq`, `π`) mean nothing;
 - an integer may be written in groups of three, separated by a comma or a gap (`10{,}000`, `10\,000`);
 - percent is a hundredth, a unit and a currency multiply; where one of two answers leaves them out, they go
   without saying, and where both have one, they count;
@@ -20,69 +19,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from rsft.scoring.quantities import GAP
-from rsft.scoring.signs import in_latex
-
-_WORDS = re.compile(r"\s*[a-zA-Z][a-zA-Z.' -]*")
-
-
-def _outside(text: str) -> str:
-    r"""What begins with a number is no text: of `\text{24 cm}` only `cm` is."""
-    return _WORDS.sub(lambda words: rf"\text{{{words[0]}}}", text)
-
-
-_FENCES: dict[str, str] = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
-_RESPELLED = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"\\(?:left|right|middle|[bB]ig{1,2}[lr]?)(?![a-zA-Z])\.?", ""),
-        (
-            r"\\(?:displaystyle|textstyle|limits|(?:foot)?small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-zA-Z])",
-            "",
-        ),
-        (r"\\(?:text)?color\s?\{[^{}]*\}|\\[hv]?phantom\s?\{[^{}]*\}", ""),
-        (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
-        (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
-        (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
-        (
-            r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
-            r"\\text",
-        ),
-        (r"\\text\s?\{\s*([ei])\s*\}", r"\1"),  # upright constants
-        (r"(?<=\d)\s*\\text\s?\{\s*to\s*\}\s*(?=\d)", ":"),
-        (r"(?<![a-zA-Z])([aApP])\.\s?([mM])(?![a-zA-Z])\.?", r"\1\2"),
-        (r"US\s?(?=\\\$)|(?<![a-zA-Z])USD(?![a-zA-Z])", lambda found: r"\$" if found[0] == "USD" else ""),
-        (r"\\text\s?\{([^{}a-zA-Z]*(?:\d[^{}]*)?)\}", lambda found: _outside(found[1])),
-        (r"(\\sqrt\s?\[[^\[\]]*\])\s?(\w)", r"\1{\2}"),
-        (r"\\(?:lt|less)(?![a-zA-Z])", "<"),
-        (r"\\(?:gt|greater)(?![a-zA-Z])", ">"),
-        (r"\\le(?:q|qslant)?(?![a-zA-Z])|<=", r"\\le "),
-        (r"\\ge(?:q|qslant)?(?![a-zA-Z])|>=", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
-        (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
-        (r"\\langle(?![a-zA-Z])", "("),  # angles hold coordinates
-        (r"\\rangle(?![a-zA-Z])", ")"),
-        (r"\\[lr]brace(?![a-zA-Z])", lambda found: r"\{" if found[0][1] == "l" else r"\}"),
-        (r"\\[lr](?:vert|brack)(?![a-zA-Z])", lambda found: _FENCES[found[0]]),
-        (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
-        (r"\^\s*\{\s*\\circ\s*\}|\\degree(?![a-zA-Z])", r"^\\circ"),
-        (r"\\text\{\s*(?:degrees?|°|\^\\circ)\s*\}|(?<=\d)\s+degrees?$", r"^\\circ"),
-        (r"\\text\{\s*(?:percent|\\?%)\s*\}|(?<=\d)\s+percent$|(?<!\\)%", r"\\%"),
-        (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),
-    )
-)
-_DOLLARS = re.compile(r"(?<!\\)\$")
-_SPACES = re.compile(r" {2,}")
-
-
-def plain(answer: str) -> str:
-    """The same answer without dress, and each sign in one spelling."""
-    text = _DOLLARS.sub("", in_latex(answer.strip().rstrip(".,;:")))
-    for pattern, spelled in _RESPELLED:
-        text = pattern.sub(spelled, text)
-    return _SPACES.sub(" ", text).lstrip(f" {GAP}").rstrip(f" {GAP}.,;:")
-
 
 _OPENING, _CLOSING = "([{", ")]}"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")

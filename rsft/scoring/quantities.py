@@ -123,7 +123,7 @@ _UNITS = {
     for name, factor in zip(names.split()[::2], names.split()[1::2], strict=True)
 }
 _SUFFIX = re.compile(
-    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,})\.?)"
+    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?)"
     r"(?:\s*\^\s*\{?\s*(?P<power>[123])\s*\}?)?$"
 )
 
@@ -132,6 +132,11 @@ _CURRENCY = re.compile(r"[-+ ]*(?P<sign>\\\$|[€£])")
 _CURRENCY_BEHIND = re.compile(r"(?P<sign>\\\$|[€£])$")
 _PREFIX = re.compile(r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)")
 """A letter of the options or the words of a sentence before the value."""
+_OPERATOR = re.compile(
+    "sin|cos|tan|cot|sec|csc|log|exp|sqrt|mod|div|plus|minus|times|over|choose|factorial|more|less|than"
+    "|alpha|beta|gamma|delta|theta|lambda"
+)
+"""Words of mathematics, which may follow a number."""
 _ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 """Functions that the degrees of their argument belong to."""
 
@@ -163,13 +168,20 @@ def marked(text: str) -> Marked:
     found = _SUFFIX.search(core)
     if found and core[: found.start()].strip(f" {GAP}{{}}"):
         known = _unit(found["text"] or found["bare"] or "", int(found["power"] or 1))
-        if found["text"] is not None or known:
+        if found["text"] is not None or known or _is_counted(core[: found.start()], found["bare"]):
             core, unit = core[: found.start()].strip(f" {GAP}"), known or unit
     if core.endswith(r"\%"):
         core, percent = core[:-2].strip(f" {GAP}"), True
     elif core.endswith(r"^\circ") and not _ANGULAR.search(core):
         core, degrees = core[:-6].strip(f" {GAP}"), True
     return Marked(core, percent, degrees, unit)
+
+
+def _is_counted(value: str, words: str) -> bool:
+    """Whether bare words behind a value say what is counted or measured: `72 clips`, `45 km/h`."""
+    first = re.split("[ /]", words.lower())[0]
+    named = len(first) > 2 and not _OPERATOR.fullmatch(first)
+    return value.rstrip()[-1] in "0123456789}" and (named or _unit(first, 1) is not None)
 
 
 def _unit(words: str, power: int) -> tuple[str, Fraction, int] | None:
