@@ -51,6 +51,8 @@ STATED = [
     ("The final answer is\n$$\n5\n$$", "5"),
     ("The answer is 5 because 2 + 3 = 5.", "5"),
     ("The answer is `5`.", "5"),
+    ("The answers are $2$, $3$ and \\(5\\).", "2, 3, 5"),
+    ("The answer is $0.5$, or $1/2$.", "0.5"),
     ('The answer is "5".', "5"),
     ("The answer is therefore 5.", "5"),
     ("The answer would be 5.", "5"),

@@ -70,6 +70,7 @@ _RESPELLED = tuple(
         (r"(\\sqrt\s?\[[^\[\]]*\])\s?(\w)", r"\1{\2}"),
         (r"(?<![a-zA-Z\\])pi(?![a-zA-Z])", r"\\pi "),
         (r"(?<![a-zA-Z\\])infinity(?![a-zA-Z])", r"\\infty "),
+        (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
         (r"\\log_\s?(?:e(?![a-zA-Z])|\{\s*e\s*\})", r"\\ln "),
         (r"\\pmod\s?(?:\{[^{}]*\}|\w)", ""),  # says what the value is a remainder of
         (r"(?<=[^\\]\{)\d{1,3}(?:,\d{3})+(?=\})", lambda found: found[0].replace(",", "")),
@@ -86,6 +87,7 @@ _RESPELLED = tuple(
         (r"(^|\\cup\s*)([\[\]])([^\[\](),;]+[,;][^\[\](),;]+)([\[\]])(?=\s*(?:$|\\cup))", _interval),  # ]0,1]
         (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
         (r"\^\s*\{\s*\\circ\s*\}|\\degree(?![a-zA-Z])", r"^\\circ"),
+        (r"(?<=\^\\circ)\s*(?:\\text\s?\{\s*[CF]\s*\}|[CF])$", ""),
         (r"\\text\{\s*(?:degrees?|°|\^\\circ)\s*\}|(?<=\d)\s+degrees?$", r"^\\circ"),
         (r"\\text\{\s*(?:per ?cent|\\?%)\s*\}|(?<=\d)\s+per ?cent$|(?<!\\)%", r"\\%"),
         (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),

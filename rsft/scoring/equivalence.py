@@ -32,6 +32,7 @@ _OF_REGIONS = ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
 _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _MEMBER = re.compile(r"(.*?)\s*\\in(?![a-zA-Z])\s*(.*)", re.DOTALL)
 _BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
+_SIZE = re.compile(r"\|\s*([a-zA-Z])\s*\|\s*(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))\s*(.*)")
 _TIME = re.compile(r"[012]?\d:[0-5]\d")
 _POINT = re.compile(r"[A-Z](?:_\w)?'?\s?(?=\()")
 _UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
@@ -102,7 +103,8 @@ def _same_region(gold: str, answer: str) -> bool | None:
         return None
     one, two = _region(gold), _region(answer)
     if one is None or two is None:
-        return None
+        bounds = bool(_RELATION.match(gold)), bool(_RELATION.match(answer))
+        return None if bounds[0] == bounds[1] else False  # at most 5 is not 5
     if one[0] and two[0] and one[0] != two[0]:
         return False
     if _matched(one[1], two[1], _same_interval):
@@ -127,6 +129,12 @@ def _region(text: str) -> tuple[str, list[_Interval]] | None:
             return None
         ends = [_INFINITE[0], *left_out, _INFINITE[1]]
         return found[1], [(low, high, "()") for low, high in pairwise(ends)]
+    if found := _SIZE.fullmatch(text):  # |x| < 2 is -2 < x < 2, |x| > 2 what is not -2 <= x <= 2
+        name, sign, end = found.groups()
+        inside = f"-({end}) {sign} {name} {sign} {end}"
+        return _region(
+            inside if sign in ("<", r"\le") else f"{name} {_TURNED[sign]} -({end}), {name} {sign} {end}"
+        )
     names, intervals = set[str](), list[_Interval]()
     for piece in split(text, r"\cup , and"):
         found_piece = _interval(piece)

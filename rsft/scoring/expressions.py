@@ -18,11 +18,19 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from math_verify import parse, verify
+from latex2sympy2_extended import NormalizationConfig
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 from sympy.core.function import AppliedUndef
 
 from rsft.scoring.quantities import GAP, repeating_as_fractions
 
+_READING = (
+    LatexExtractionConfig(
+        # Units are ours to read: math-verify takes the last letter of `2t`, `5m + g` and `3ab` for one.
+        normalization_config=NormalizationConfig(units=False, malformed_operators=True, nits=True)
+    ),
+    ExprExtractionConfig(),
+)
 _MANY_DIGITS = 50_000
 _DIGITS = 30
 _CLOSE = 1e-20
@@ -92,7 +100,7 @@ def _parsed(text: str) -> tuple[Any, ...]:
     text = _GROUPED.sub("", text).replace(GAP, " ")
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", repeating_as_fractions(text))
     text = _E_NOTATION.sub(r"\1\\times 10^{\2}", text)
-    return tuple(parse(f"\\boxed{{{text}}}", parsing_timeout=None))
+    return tuple(parse(f"\\boxed{{{text}}}", _READING, parsing_timeout=None))
 
 
 def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:

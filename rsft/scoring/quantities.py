@@ -123,7 +123,8 @@ _UNITS = {
     for name, factor in zip(names.split()[::2], names.split()[1::2], strict=True)
 }
 _SUFFIX = re.compile(
-    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?)"
+    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?"
+    rf"|(?<=\d[ {GAP}])(?P<letter>[mgshlL]))"
     r"(?:\s*\^\s*\{?\s*(?P<power>[123])\s*\}?)?$"
 )
 
@@ -167,7 +168,7 @@ def marked(text: str) -> Marked:
         core, unit = core.replace(found["sign"], "", 1).strip(f" {GAP}"), (*_UNITS[found["sign"]], 1)
     found = _SUFFIX.search(core)
     if found and core[: found.start()].strip(f" {GAP}{{}}"):
-        known = _unit(found["text"] or found["bare"] or "", int(found["power"] or 1))
+        known = _unit(found["text"] or found["bare"] or found["letter"] or "", int(found["power"] or 1))
         if found["text"] is not None or known or _is_counted(core[: found.start()], found["bare"]):
             core, unit = core[: found.start()].strip(f" {GAP}"), known or unit
     if core.endswith(r"\%"):

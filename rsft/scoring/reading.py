@@ -22,6 +22,8 @@ _MARKER = re.compile(
 )
 """The words of a sentence, a heading of its own line, and GSM8K's sign."""
 _MATH = re.compile(r"[*_]{0,4}(?:\$\$([^$]+)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\])")
+_AND = re.compile(r"\s{0,4}(?:,\s{0,4}(?:and\b)?|and\b)\s{0,4}")
+"""Between answers that are stated one after the other: $2$, $3$ and $5$."""
 _SENTENCE_END = re.compile(
     r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})"
 )
@@ -79,12 +81,18 @@ def answer_part(text: str, *, think_open: str = "<think>", think_close: str = "<
     return text if start < 0 else text[start + len(think_close) :]
 
 
+def _mathematics(math: re.Match[str]) -> str:
+    return next(group for group in math.groups() if group)
+
+
 def _last_stated(text: str) -> str | None:
     """What the last marker that is followed by anything states."""
     for end in reversed([match.end() for match in _MARKER.finditer(text)]):
         window = text[end : end + _STATED_CHARACTERS]
         if math := _MATH.match(window):
-            stated = next(group for group in math.groups() if group)
+            stated = _mathematics(math)
+            while (and_ := _AND.match(window, math.end())) and (math := _MATH.match(window, and_.end())):
+                stated += f", {_mathematics(math)}"
         else:
             line = window.split("\n", 1)[0]
             stop = _SENTENCE_END.search(line)
