@@ -62,6 +62,11 @@ CHOSEN = [
     ("Therefore, option C is correct.", "C"),
     ("So (C) is the correct answer.", "C"),
     ("I choose C.", "C"),
+    ("C is correct.", "C"),
+    ("So it is option C.", "C"),
+    ("- C", "C"),
+    ('\\boxed{"C"}', "C"),
+    ('"Paris"', "C"),
     ("A) London is English.\nB) Berlin is German.\n\nC) Paris", "C"),
 ]
 
@@ -78,6 +83,8 @@ NOT_CHOSEN = [
     "The letter C is the third",
     "A) London is English.\nB) Berlin is German.\nI cannot say.",
     "The answer is D-glucose",
+    "So it cannot be C.",
+    "Say whether statement C is correct, and why.",
 ]
 
 

@@ -30,11 +30,11 @@ _LEAD = re.compile(
 )
 _SAID_OTHERWISE = re.compile(
     r"\b(?:choose|pick|select|go with)\s{1,4}(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
-    r"|(?=\b[Oo]ption\s{1,4}[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}(?:correct|right)\b)"
-    r"|(?=(?<![\w(*])(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}the\s{1,4}"
-    r"(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice)\b)"
+    r"|(?=(?<![\w(*])(?<!if )(?<!tatement )(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
+    r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice)\b))"
+    r"|(?<!not )\b(?:is|be)\s{1,4}(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
 )
-"""Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer"."""
+"""Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer", at the end "it is C"."""
 _ENCLOSED = re.compile(
     r"\$?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
     r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\})\$?"
@@ -47,13 +47,13 @@ _BARE = re.compile(
 _SENTENCE_GOES_ON = re.compile(r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b)[A-Za-z]")
 _ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:,|/|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
 _WHOLE = re.compile(
-    r"(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
+    r"(?:-\s)?(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
     r"\)?\s?\}?(?:[*_\])]{0,4}[.:)]{0,2}[*_]{0,4}|[*_\])]{0,4}(?:[.:)][*_]{0,2}\s|\s[-–—]\s).*)",
     re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(r"^[ \t(*-]{0,6}([A-Z])[*)]{0,3}[.):][*)\s]", re.MULTILINE)
 _TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\(([A-Z])\)\.?", re.DOTALL)
-_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$]")
+_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$\"“”]")
 
 
 @dataclass(frozen=True, slots=True)

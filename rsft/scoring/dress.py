@@ -46,6 +46,7 @@ _RESPELLED = tuple(
         (r"\\(?:displaystyle|textstyle|limits|underline|checkmark|therefore)(?![a-zA-Z])", ""),
         (r"\\(?:small|normalsize|[lL]arge|LARGE|[hH]uge)(?![a-zA-Z])", ""),
         (r"\\(?:text)?color\s?\{[^{}]*\}|\\[hv]?phantom\s?\{[^{}]*\}", ""),
+        (r"(?<=\d),\\!\s*(?=\d{3})", ","),
         (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
         (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
         (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
@@ -55,6 +56,7 @@ _RESPELLED = tuple(
             r"\\text",
         ),
         (r"\\text\s?\{\s*([ei]|[^{}]*=[^{}]*)\s*\}", r"\1"),  # upright constants, a whole equation in bold
+        (r"\\text\s?\{\s*([A-Z](?:[\s,]+(?:(?:and|or)\s+)?[A-Z])+)\s*\}", r"\1"),  # letters of options
         (r"(?<=\d)\s*\\text\s?\{\s*to\s*\}\s*(?=\d)", ":"),
         (r"(?<![a-zA-Z])([aApP])\.\s?([mM])(?![a-zA-Z])\.?", r"\1\2"),
         (r"\\text\s?\{([^{}a-zA-Z]*(?:\d[^{}]*)?)\}", _outside),
