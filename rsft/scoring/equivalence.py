@@ -198,8 +198,9 @@ def _same_parts(gold: str, answer: str) -> bool | None:
         assert several is not None
         if several.kind == "set" and len(several.items) == 1:
             return _same(gold, several.items[0]) if one is None else _same(several.items[0], answer)
-        if _named(single)[0]:  # (x, y) = (2, 3)
-            return _same(_named(gold)[1], _named(answer)[1])
+        name, value = _named(single)
+        if name:  # (x, y) = (2, 3)
+            return _same(value, answer) if one is None else _same(gold, value)
         if several.kind == "tuple" and (point := _POINT.match(single)):  # P(2, 3)
             single = single[point.end() :]
             return _same(single, answer) if one is None else _same(gold, single)

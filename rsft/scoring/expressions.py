@@ -82,7 +82,7 @@ def same_equation(gold: str, answer: str) -> bool:
         raise ValueError(f"math-verify cannot read the gold answer {gold!r:.200}")
     if two and max(_digits(one[0]), _digits(two[0])) > _MANY_DIGITS:
         return bool(one[0] == two[0])
-    if two and isinstance(one[0], sympy.Eq) and isinstance(two[0], sympy.Eq):
+    if two and _of_numbers(one[0]) and _of_numbers(two[0]):
         zeros = [side.lhs - side.rhs for side in (one[0], two[0])]
         golds, answers = (_at_points(each, zeros) for each in zeros)
         if golds and answers:
@@ -90,6 +90,13 @@ def same_equation(gold: str, answer: str) -> bool:
             if len(factors) == _POINTS and factors[0] and all(_near(factors[0], each) for each in factors):
                 return True
     return bool(two) and _verified(one, two)
+
+
+def _of_numbers(equation: Any) -> bool:
+    """Whether it is an equation whose sides can be subtracted: not `P = (3, 4)`, nor of sets or matrices."""
+    return isinstance(equation, sympy.Eq) and all(
+        isinstance(side, sympy.Expr) and not side.is_Matrix for side in equation.args
+    )
 
 
 @lru_cache(maxsize=1024)
