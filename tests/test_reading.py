@@ -47,6 +47,7 @@ STATED = [
     ("Answer: 1\nno, Answer: 2\nAnswer:", "2"),
     ("### Answer\n\n5", "5"),
     ("**Final Answer**\n5", "5"),
+    ("Final Answer\n5", "5"),
     ("The final answer is:\n\n\\[\n5\n\\]", "5"),
     ("The final answer is\n$$\n5\n$$", "5"),
     ("The answer is 5 because 2 + 3 = 5.", "5"),

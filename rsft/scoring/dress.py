@@ -50,7 +50,9 @@ _RESPELLED = tuple(
         (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
         (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
         (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
+        (r"(?<![\\a-zA-Z])\{([:.])\}", r"\1"),
         # text and what is none
+        (r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{\s*([a-zA-Z])\s*\}", r"\1"),  # a vector is its letter
         (
             r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
             r"\\text",

@@ -9,34 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import pairwise
 from typing import TypeVar
 
 from rsft.scoring.dress import plain
 from rsft.scoring.expressions import same_equation, same_expression
-from rsft.scoring.notation import Parts, depth, parts, split
+from rsft.scoring.notation import NAME, Parts, depth, parts, split
 from rsft.scoring.quantities import in_base, marked, rational
+from rsft.scoring.regions import MEMBER, Interval, is_bound, region, says_region
 
-_LETTERS = r"(?:[a-zA-Z]|\\[a-z]+)(?:\s*,\s*(?:[a-zA-Z]|\\[a-z]+))"
-_NAME = re.compile(
-    r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
-    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
-)
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
 _OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*\S")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
 _SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
-_RELATION = re.compile(r"(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))")
-_OF_REGIONS = ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
-_TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
-_MEMBER = re.compile(r"(.*?)\s*\\in(?![a-zA-Z])\s*(.*)", re.DOTALL)
-_BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
-_SIZE = re.compile(r"\|\s*([a-zA-Z])\s*\|\s*(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))\s*(.*)")
 _TIME = re.compile(r"[012]?\d:[0-5]\d")
 _POINT = re.compile(r"[A-Z](?:_\w)?'?\s?(?=\()")
-_UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
-_INFINITE = (r"-\infty", r"\infty")
 _DEEPER = 12
 """Brackets nested so much deeper than in the gold are no answer; the parser's time grows with them."""
 _MATCHED_FREELY = 60
@@ -91,96 +78,26 @@ def _same_in_base(gold: str, answer: str) -> bool | None:
 
 
 _Item = TypeVar("_Item")
-_Interval = tuple[str, str, str]
-"""Lower end, upper end, fence."""
 
 
 def _same_region(gold: str, answer: str) -> bool | None:
     """Unions of intervals, and inequalities, which are intervals too."""
-    if not any(
-        sign in gold + answer for sign in ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
-    ):
+    if not (says_region(gold) or says_region(answer)):
         return None
-    one, two = _region(gold), _region(answer)
+    one, two = region(gold), region(answer)
     if one is None or two is None:
-        bounds = bool(_RELATION.match(gold)), bool(_RELATION.match(answer))
-        return None if bounds[0] == bounds[1] else False  # at most 5 is not 5
-    if one[0] and two[0] and one[0] != two[0]:
+        return None if is_bound(gold) == is_bound(answer) else False  # at most 5 is not 5
+    if one.name and two.name and one.name != two.name:
         return False
-    if _matched(one[1], two[1], _same_interval):
+    if _matched(one.intervals, two.intervals, _same_interval):
         return True
-    if len(one[1]) == len(two[1]) == 1:
+    if len(one.intervals) == len(two.intervals) == 1:
         return False
     # Other pieces may still cover the same: (0,1] and (1,2) are (0,2).
-    unions = [r" \cup ".join(f"{f[0]}{a},{b}{f[1]}" for a, b, f in region[1]) for region in (one, two)]
-    return same_expression(unions[0], unions[1])
+    return same_expression(one.as_union(), two.as_union())
 
 
-def _region(text: str) -> tuple[str, list[_Interval]] | None:
-    """Variable (empty where it is not said) and intervals."""
-    if (found := _BUILT.fullmatch(text)) and _NAME.fullmatch(found[1].split(r"\in")[0].strip()):
-        return _region(found[2])
-    if (found := _MEMBER.fullmatch(text)) and _NAME.fullmatch(found[1]):
-        inner = _region(found[2])
-        return inner and (found[1], inner[1])
-    if found := _UNEQUAL.fullmatch(text):
-        left_out = _ascending(found[2])
-        if left_out is None or not _NAME.fullmatch(found[1]):
-            return None
-        ends = [_INFINITE[0], *left_out, _INFINITE[1]]
-        return found[1], [(low, high, "()") for low, high in pairwise(ends)]
-    if found := _SIZE.fullmatch(text):  # |x| < 2 is -2 < x < 2, |x| > 2 what is not -2 <= x <= 2
-        name, sign, end = found.groups()
-        inside = f"-({end}) {sign} {name} {sign} {end}"
-        return _region(
-            inside if sign in ("<", r"\le") else f"{name} {_TURNED[sign]} -({end}), {name} {sign} {end}"
-        )
-    names, intervals = set[str](), list[_Interval]()
-    for piece in split(text, r"\cup , and"):
-        found_piece = _interval(piece)
-        if found_piece is None:
-            return None
-        names.add(found_piece[0])
-        intervals.append(found_piece[1])
-    names.discard("")
-    return ("".join(names), intervals) if len(names) < 2 else None
-
-
-def _ascending(text: str) -> list[str] | None:
-    """One or several values from the least to the greatest; None where several are no rational numbers."""
-    several = parts(text)
-    if several is None or several.number:
-        return [text]
-    numbers = [(value, item) for item in several.items if (value := rational(item)) is not None]
-    return [item for _, item in sorted(numbers)] if len(numbers) == len(several.items) else None
-
-
-def _interval(piece: str) -> tuple[str, _Interval] | None:
-    low, high = _INFINITE
-    if piece.replace(" ", "") == r"\mathbb{R}":
-        return "", (low, high, "()")
-    bounds = parts(piece)
-    if bounds and bounds.kind == "tuple" and len(bounds.items) == 2:
-        return "", (*bounds.items, bounds.fence)
-    sides = [side.strip() for side in _RELATION.split(piece)]
-    if len(sides) == 3 and _NAME.fullmatch(sides[2]):
-        sides = [sides[2], _TURNED[sides[1]], sides[0]]
-    if len(sides) == 3 and _NAME.fullmatch(sides[0]):
-        name, sign, end = sides
-        closed = sign in (r"\le", r"\ge")
-        if sign in ("<", r"\le"):
-            return name, (low, end, "(]" if closed else "()")
-        return name, (end, high, "[)" if closed else "()")
-    if len(sides) == 5 and _NAME.fullmatch(sides[2]):
-        first, one, name, two, last = sides
-        if one in (">", r"\ge"):
-            first, one, two, last = last, _TURNED[two], _TURNED[one], first
-        if one in ("<", r"\le") and two in ("<", r"\le"):
-            return name, (first, last, ("[" if one == r"\le" else "(") + ("]" if two == r"\le" else ")"))
-    return None
-
-
-def _same_interval(gold: _Interval, answer: _Interval) -> bool:
+def _same_interval(gold: Interval, answer: Interval) -> bool:
     return gold[2] == answer[2] and all(map(_same, gold[:2], answer[:2]))
 
 
@@ -273,13 +190,13 @@ def _matched(golds: Sequence[_Item], answers: Sequence[_Item], same: Callable[[_
 def _named(text: str) -> tuple[str, str]:
     r"""The name that an answer gives to its value, if any, and the value: `x = 2 + 3 = 5`, `x \in \{5\}`."""
     sides = split(text, "=")
-    if len(sides) == 1 and (found := _MEMBER.fullmatch(text)) and found[2].startswith(r"\{"):
+    if len(sides) == 1 and (found := MEMBER.fullmatch(text)) and found[2].startswith(r"\{"):
         sides = [found[1], found[2]]
     if len(sides) == 1:
         return "", text
-    if len(sides) == 2 and _NAME.fullmatch(sides[1]) and not _NAME.fullmatch(sides[0]):
+    if len(sides) == 2 and NAME.fullmatch(sides[1]) and not NAME.fullmatch(sides[0]):
         sides.reverse()
-    return ("".join(sides[0].split()), sides[-1]) if _NAME.fullmatch(sides[0]) else ("", text)
+    return ("".join(sides[0].split()), sides[-1]) if NAME.fullmatch(sides[0]) else ("", text)
 
 
 def _same_single(gold: str, answer: str) -> bool:

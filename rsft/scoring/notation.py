@@ -24,6 +24,12 @@ _OPENING, _CLOSING = "([{", ")]}"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _CONJUNCTION = r"\\text\s?\{[\s,]*(?:and|or)[\s,]*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])"
 _TOKEN = re.compile(rf"(?P<word>{_CONJUNCTION})|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_LETTERS = r"(?:[a-zA-Z]|\\[a-z]+)(?:\s*,\s*(?:[a-zA-Z]|\\[a-z]+))"
+NAME = re.compile(
+    r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
+    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
+)
+"""What a value is given to: `x`, `a_1`, `f(x)`, `(x, y)`, `\\theta`, `Total`."""
 Kind = Literal["list", "set", "tuple", "matrix"]
 
 
