@@ -24,8 +24,8 @@ GraderName = Literal["math", "choice", "code", "ifeval", "ifbench", "reasoning_g
 
 Status = Outcome | Literal["refused", "complied", "unclear"]
 
-ANSWER_S = 5.0
-"""For one answer. A grading process that hangs is tried twice, and 15 s are the most it may take."""
+ANSWER_S = 4.0
+"""For one answer. A grading process that hangs is started and tried twice, in 15 s at most on a busy machine."""
 
 KNOWN = 20_000
 """Verdicts that a grading process's owner remembers."""
