@@ -1,7 +1,8 @@
 r"""Pairs as in `notation_pairs`, of the dress that models' answers wear: Unicode, text, colours.
 
 Of 584 new pairs and whole responses of all kinds 540 were right when first graded; each class of fault that
-this showed has a few pairs here. Of 190 more that nobody had looked at before, 173 were right.
+this showed has a few pairs here. Of later sets, each looked at for the first time, 173 of 190 were right,
+153 of 158, 89 of 93, 108 of 112 and, of everyday forms, 70 of 70; the rules were mended in between.
 """
 
 from __future__ import annotations
@@ -51,6 +52,7 @@ EQUAL: Pairs = (
     ("72", "72 clips"),
     ("72", "72 clips in total"),
     ("45", "45 km/h"),
+    ("18", "$18 a day"),
     ("10 \\text{ square inches}", "10 square inches"),
     ("\\frac{1}{1,000}", "0.001"),
     # other spellings

@@ -52,6 +52,7 @@ STATED = [
     ("The final answer is\n$$\n5\n$$", "5"),
     ("The answer is 5 because 2 + 3 = 5.", "5"),
     ("The answer is `5`.", "5"),
+    ("The answer is $18 a day, so $90 a week.", "18 a day"),
     ("The answers are $2$, $3$ and \\(5\\).", "2, 3, 5"),
     ("The answer is $0.5$, or $1/2$.", "0.5"),
     ('The answer is "5".', "5"),

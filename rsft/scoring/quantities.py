@@ -123,7 +123,7 @@ _UNITS = {
     for name, factor in zip(names.split()[::2], names.split()[1::2], strict=True)
 }
 _SUFFIX = re.compile(
-    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?"
+    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>(?:an? )?[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?"
     rf"|(?<=\d[ {GAP}])(?P<letter>[mgshlL]))"
     r"(?:\s*\^\s*\{?\s*(?P<power>[123])\s*\}?)?$"
 )
@@ -181,7 +181,7 @@ def marked(text: str) -> Marked:
 def _is_counted(value: str, words: str) -> bool:
     """Whether bare words behind a value say what is counted or measured: `72 clips`, `45 km/h`."""
     first = re.split("[ /]", words.lower())[0]
-    named = len(first) > 2 and not _OPERATOR.fullmatch(first)
+    named = (len(first) > 2 and not _OPERATOR.fullmatch(first)) or words.lower().startswith(("a ", "an "))
     return value.rstrip()[-1] in "0123456789}" and (named or _unit(first, 1) is not None)
 
 

@@ -21,7 +21,9 @@ _MARKER = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """The words of a sentence, a heading of its own line, and GSM8K's sign."""
-_MATH = re.compile(r"[*_]{0,4}(?:\$\$([^$]+)\$\$|\$([^$\n]+)\$|\\\((.+?)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\])")
+_MATH = re.compile(
+    r"[*_]{0,4}(?:\$\$([^$]+)\$\$|\$([^$\n]+)\$(?!\d)|\\\((.+?)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\])"
+)
 _AND = re.compile(r"\s{0,4}(?:,\s{0,4}(?:and\b)?|and\b)\s{0,4}")
 """Between answers that are stated one after the other: $2$, $3$ and $5$."""
 _SENTENCE_END = re.compile(

@@ -25,7 +25,7 @@ GraderName = Literal["math", "choice", "code", "ifeval", "ifbench", "reasoning_g
 Status = Outcome | Literal["refused", "complied", "unclear"]
 
 ANSWER_S = 4.0
-"""For one answer. A grading process that hangs is started and tried twice, in 15 s at most on a busy machine."""
+"""For one answer. What hangs is tried twice, in at most 15 s where a process is slow to start."""
 
 KNOWN = 20_000
 """Verdicts that a grading process's owner remembers."""
