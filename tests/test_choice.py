@@ -51,6 +51,23 @@ CHOSEN = [
     ("Think of the Seine.\nC", "C"),
     ("Think of the Seine.\n\n**Paris**", "C"),
     ("A", "A"),
+    ("**C.** Paris", "C"),
+    ("C – Paris", "C"),
+    ("C\n\nParis is the capital.", "C"),
+    (r"\boxed{\text{Option C}}", "C"),
+    ("The answer is Paris (C).", "C"),
+    ("The answer is not A but C.", "C"),
+    ("The answer is B, not A.", "B"),
+    ("Answer: d", "D"),
+    ("Therefore, option C is correct.", "C"),
+    ("So (C) is the correct answer.", "C"),
+    ("I choose C.", "C"),
+    ("C is correct.", "C"),
+    ("So it is option C.", "C"),
+    ("- C", "C"),
+    ('\\boxed{"C"}', "C"),
+    ('"Paris"', "C"),
+    ("A) London is English.\nB) Berlin is German.\n\nC) Paris", "C"),
 ]
 
 NOT_CHOSEN = [
@@ -64,6 +81,10 @@ NOT_CHOSEN = [
     "I",
     "Both London and Paris are nice",
     "The letter C is the third",
+    "A) London is English.\nB) Berlin is German.\nI cannot say.",
+    "The answer is D-glucose",
+    "So it cannot be C.",
+    "Say whether statement C is correct, and why.",
 ]
 
 
@@ -111,6 +132,8 @@ def test_options_that_look_like_letters_or_numbers() -> None:
     assert letter(r"\boxed{B}", ["B", "A", "D", "C"]) == "B"
     assert letter("x^2", ["$x$", "$x^2$"]) == "B"
     assert letter("us", ["US", "us"]) == "B"
+    assert letter("The answer is B cells.", ["B cells", "T cells"]) == "A"
+    assert letter("The answer is the U.S. Congress.", ["the U.S", "the U.S. Congress"]) == "B"
     assert letter("Same", ["same", "same"]) is None
 
 
@@ -139,7 +162,8 @@ def test_a_reference_of_another_form_is_refused(reference: object, words: str) -
 
 
 @pytest.mark.parametrize(
-    "piece", ["answer is ", "Answer: (", "Answer: A ", "**", "(((", "\\text{", "A) ", "$", "\n"]
+    "piece",
+    ["answer is ", "Answer: (", "Answer: A ", "**", "(((", "\\text{", "A) ", "$", "\n", "(C) is the "],
 )
 @pytest.mark.timeout(60)  # a pattern that goes back over what it read would take hours
 def test_long_texts_are_read_in_one_go(piece: str) -> None:

@@ -101,3 +101,10 @@ def test_a_float_does_not_count_as_two_of_the_countdown_numbers() -> None:
     assert grade_reasoning_gym("10 * (5 - 3) + 15", entry, "countdown", {}) < 1.0
     entry["metadata"] = {"numbers": [3, 5, 10], "target": 20}
     assert grade_reasoning_gym("(5 - 3) * 10", entry, "countdown", {}) == 1.0
+
+
+@pytest.mark.parametrize("task", ["arc_agi", "rearc"])
+def test_a_board_that_came_through_json_is_right(task: str) -> None:
+    entry = entry_of(task)
+    assert grade_reasoning_gym(entry["answer"], entry, task, {}) == 1.0
+    assert grade_reasoning_gym(entry["answer"][::-1] + " 7", entry, task, {}) < 1.0

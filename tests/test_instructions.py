@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -147,3 +149,20 @@ def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
         begun = time.process_time()
         follows(name, response, **arguments)
         assert time.process_time() - begun < 10.0, name
+
+
+def test_threads_may_ask_first_at_the_same_time() -> None:
+    """In a fresh interpreter, since what is loaded once is no danger any more."""
+    code = """
+import threading
+from rsft.scoring import sentences
+found, start = [], threading.Barrier(8)
+def ask(number):
+    start.wait()
+    found.append(sentences.words("One. Two.") if number % 2 else sentences.language("This is it, is it not?"))
+threads = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+[thread.start() for thread in threads], [thread.join() for thread in threads]
+assert len(found) == 8 and all(each in (["One", ".", "Two", "."], "en") for each in found), found
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import json
+import math
 import os
 import subprocess
 import sys
@@ -98,7 +100,8 @@ def test_a_bad_line_costs_only_itself(tmp_path: Path) -> None:
     ]
     source, target = tmp_path / "in", tmp_path / "out"
     source.write_bytes(
-        b"\n".join(
+        codecs.BOM_UTF8
+        + b"\n".join(
             x if isinstance(x, bytes) else x.encode() if isinstance(x, str) else json.dumps(x).encode()
             for x in lines
         )
@@ -249,6 +252,9 @@ def test_mathematics_and_reasoning_gym_end_to_end(tmp_path: Path) -> None:
             said("cut", "The answer is 12", "120", finish="length"),
             said("bomb", f"\\boxed{{{BOMB}}}", "7"),
             said("no gold", "\\boxed{1}", None),
+            said("no number", "\\boxed{1}", math.nan),
+            said("a solution", "\\boxed{5}", "2 + 3 = <<2+3=5>>5\n#### 5"),
+            said("a boxed solution", "\\boxed{5}", "It is $2 + 3 = \\boxed{5}$."),
         ],
         workers=1,
     )
@@ -262,6 +268,9 @@ def test_mathematics_and_reasoning_gym_end_to_end(tmp_path: Path) -> None:
         "cut": "truncated",
         "bomb": "error",
         "no gold": "error",
+        "no number": "error",
+        "a solution": "correct",
+        "a boxed solution": "correct",
     }
     item = {"dataset": "gcd", "entry": {"question": "", "answer": "6", "metadata": {}}}
     found = graded(
@@ -269,6 +278,7 @@ def test_mathematics_and_reasoning_gym_end_to_end(tmp_path: Path) -> None:
         tmp_path,
         [
             said("tag", "<answer>1</answer> no <answer> 6 </answer> \\boxed{5}", item),
+            said("tag closed twice", "<answer>6</answer></answer>", item),
             said("box", "it is \\boxed{6}.", item),
             said("text", " 6\n", item),
             said("wrong", "<answer>7</answer>", item),
@@ -281,6 +291,7 @@ def test_mathematics_and_reasoning_gym_end_to_end(tmp_path: Path) -> None:
     )
     assert {id: score["status"] for id, score in found.items()} == {
         "tag": "correct",
+        "tag closed twice": "correct",
         "box": "correct",
         "text": "correct",
         "wrong": "wrong",

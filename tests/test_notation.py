@@ -4,28 +4,30 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+import dress_pairs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from notation_pairs import ALL_EQUAL, ALL_UNEQUAL
 
+from rsft.scoring.dress import plain
 from rsft.scoring.graders import grade_math
-from rsft.scoring.notation import Parts, parts, plain, split
+from rsft.scoring.notation import Parts, parts, split
 from rsft.scoring.quantities import GAP, in_base, marked, rational
 
 
-@pytest.mark.parametrize(("gold", "answer"), ALL_EQUAL)
+@pytest.mark.parametrize(("gold", "answer"), ALL_EQUAL + dress_pairs.EQUAL)
 def test_other_notations_of_a_value_are_correct(gold: str, answer: str) -> None:
     assert grade_math(answer, gold) == 1.0
 
 
-@pytest.mark.parametrize(("gold", "answer"), ALL_UNEQUAL)
+@pytest.mark.parametrize(("gold", "answer"), ALL_UNEQUAL + dress_pairs.UNEQUAL)
 def test_marks_that_change_a_value_are_seen(gold: str, answer: str) -> None:
     assert grade_math(answer, gold) == 0.0
 
 
 def test_no_pair_stands_twice_or_under_both_verdicts() -> None:
-    every = [*ALL_EQUAL, *ALL_UNEQUAL]
+    every = [*ALL_EQUAL, *ALL_UNEQUAL, *dress_pairs.EQUAL, *dress_pairs.UNEQUAL]
     assert len(every) == len(set(every)) >= 400
 
 

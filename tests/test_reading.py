@@ -45,6 +45,20 @@ STATED = [
     ("The answer is (1, 2)", "(1, 2)"),
     ("The answer is $18.", "18"),
     ("Answer: 1\nno, Answer: 2\nAnswer:", "2"),
+    ("### Answer\n\n5", "5"),
+    ("**Final Answer**\n5", "5"),
+    ("Final Answer\n5", "5"),
+    ("The final answer is:\n\n\\[\n5\n\\]", "5"),
+    ("The final answer is\n$$\n5\n$$", "5"),
+    ("The answer is 5 because 2 + 3 = 5.", "5"),
+    ("The answer is `5`.", "5"),
+    ("The answer is $18 a day, so $90 a week.", "18 a day"),
+    ("The answers are $2$, $3$ and \\(5\\).", "2, 3, 5"),
+    ("The answer is $0.5$, or $1/2$.", "0.5"),
+    ('The answer is "5".', "5"),
+    ("The answer is therefore 5.", "5"),
+    ("The answer would be 5.", "5"),
+    ("The answer is equal to 5.", "5"),
 ]
 
 
@@ -79,6 +93,7 @@ def test_thinking_marks_can_be_named() -> None:
 
 PIECES = ["\\", "{", "$", "#", "\\boxed{", "\\boxed ", "\\boxed x", "\\boxed a{ ", "\\fbox{}"]
 PIECES += ["answer ", "answer is ", "Answer: $", "#### ", "<think", "answer: \\(", "\\boxed{a$"]
+PIECES += ["# answer\n", "answer: \\[", "answer is because "]
 
 
 @pytest.mark.parametrize("piece", PIECES)

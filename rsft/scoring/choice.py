@@ -23,20 +23,37 @@ _MARKER = re.compile(
     r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=)[*_ \t:]{0,8}\s{0,8}",
     re.IGNORECASE,
 )
-_LEAD = re.compile(r"(?:(?:the\s{1,4})?(?:option|choice|letter|answer)\s{1,4})?", re.IGNORECASE)
+_LEAD = re.compile(
+    r"(?:not\s{1,4}\(?[A-Z]\)?,?\s{1,4}but\s{1,4})?"
+    r"(?:(?:the\s{1,4})?(?:option|choice|letter|answer)\s{1,4})?",
+    re.IGNORECASE,
+)
+_SAID_OTHERWISE = re.compile(
+    r"\b(?:choose|pick|select|go with)\s{1,4}(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
+    r"|(?=(?<![\w(*])(?<!if )(?<!tatement )(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
+    r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice)\b))"
+    r"|(?<!not )\b(?:is|be)\s{1,4}(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
+)
+"""Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer", at the end "it is C"."""
 _ENCLOSED = re.compile(
     r"\$?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
     r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\})\$?"
 )
-_BARE = re.compile(r"[\"'$`]?([A-Z])(?![A-Za-z0-9'’+^=])[\"'$`]?")
+_BARE = re.compile(
+    r"[\"'$`]?(?:([A-Z])(?![A-Za-z0-9'’+^=]|-[A-Za-z])[\"'$`]?"
+    r"|([a-z])(?=[\"'$`*_]{0,3}\.?[*_ ]{0,3}(?:\n|$)))"
+)
+"""A small letter counts where the line ends with it."""
 _SENTENCE_GOES_ON = re.compile(r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b)[A-Za-z]")
 _ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:,|/|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
 _WHOLE = re.compile(
-    r"(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
-    r"\)?\s?\}?(?:[*_\])]{0,4}[.:)]{0,2}[*_]{0,4}|[*_\])]{0,4}[.:)]\s.*)",
+    r"(?:-\s)?(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
+    r"\)?\s?\}?(?:[*_\])]{0,4}[.:)]{0,2}[*_]{0,4}|[*_\])]{0,4}(?:[.:)][*_]{0,2}\s|\s[-–—]\s).*)",
     re.IGNORECASE | re.DOTALL,
 )
-_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$]")
+_LABEL = re.compile(r"^[ \t(*-]{0,6}([A-Z])[*)]{0,3}[.):][*)\s]", re.MULTILINE)
+_TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\(([A-Z])\)\.?", re.DOTALL)
+_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$\"“”]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,33 +97,43 @@ def read_choice(part: str, choices: Sequence[str]) -> Chosen | None:
     """Reads what an answer part chose.
 
     In this order: the last box; the last stated form ("the answer is (C)", "Answer: C"); an answer
-    that is nothing but a letter or an option's text, as a whole or in its last line. A box or a
-    statement that names no option is an answer too, and a wrong one.
+    that is nothing but a letter or an option's text, as a whole, in its last line or in its first; weaker
+    statements ("option C is correct"). A box or a statement that names no option is an answer too, and a
+    wrong one.
     """
-    letters = _LETTERS[: len(choices)]
     boxed = last_boxed(part)
     if boxed is not None and (letter := _whole(boxed, choices)):
         return Chosen(letter, "last boxed", False)
-    if stated := _last_stated(part, letters):
+    if stated := _last_stated(part, choices, _MARKER):
         return stated
     said = read_answer(part)
     if said.where == "stated answer" and said.answer and (letter := _by_text(said.answer, choices)):
         return Chosen(letter, "stated answer", said.at_end)
     if boxed is not None:
         return Chosen(boxed, "last boxed", False)
-    lines = part.strip().rsplit("\n", 1)
-    for text, where in ((part.strip(), "whole answer"), (lines[-1].strip(), "last line")):
+    whole = part.strip()
+    first, last = whole.split("\n", 1)[0], whole.rsplit("\n", 1)[-1].strip()
+    several = len(set(_LABEL.findall(part))) > 1  # the options said again
+    for text, where in (("" if several else whole, "whole answer"), (last, "last line")):
         if text and (letter := _whole(text, choices)):
             return Chosen(letter, where, True)
+    if not several and (letter := _whole(first, choices)):
+        return Chosen(letter, "first line", False)
+    if stated := _last_stated(part, choices, _SAID_OTHERWISE):
+        return stated
     if said.answer is not None:
         return Chosen(said.answer, said.where or "", said.at_end)
     return None
 
 
-def _last_stated(part: str, letters: str) -> Chosen | None:
-    for marker in reversed(list(_MARKER.finditer(part))):
+def _last_stated(part: str, choices: Sequence[str], marks: re.Pattern[str]) -> Chosen | None:
+    letters = _LETTERS[: len(choices)]
+    for marker in reversed(list(marks.finditer(part))):
         # A window, so that a text of nothing but markers costs no more than its length.
         rest = part[marker.end() : marker.end() + 200]
+        line = rest.split("\n", 1)[0]
+        if len(line.strip()) > 1 and (letter := _by_text(line, choices)):  # "B cells" is no B
+            return Chosen(letter, "stated answer", line == rest and line[-1] not in ".*)")
         lead = _LEAD.match(rest)
         rest = rest[lead.end() :] if lead else rest
         found = _ENCLOSED.match(rest) or _BARE.match(rest)
@@ -125,7 +152,7 @@ def _last_stated(part: str, letters: str) -> Chosen | None:
 
 def _whole(text: str, choices: Sequence[str]) -> str | None:
     """The letter of a text that is one choice and nothing else: "C", "(C)", "C. Paris", "Paris"."""
-    found = _WHOLE.fullmatch(text.strip().strip("$").strip())
+    found = _WHOLE.fullmatch(_DRESS.sub(r"\1", text).strip())
     if found and found[1].upper() in _LETTERS[: len(choices)]:
         return found[1].upper()
     return _by_text(text, choices)
@@ -140,6 +167,8 @@ def _by_text(text: str, choices: Sequence[str]) -> str | None:
         same = [letter for letter, c in zip(_LETTERS, choices, strict=False) if _plain(c, fold) == wanted]
         if same and wanted:
             return same[0] if len(same) == 1 else None
+    if (both := _TEXT_AND_LETTER.fullmatch(text)) and _by_text(both[1], choices) == both[2]:
+        return both[2]  # Paris (C)
     return None
 
 

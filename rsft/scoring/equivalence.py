@@ -11,25 +11,19 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 from typing import TypeVar
 
+from rsft.scoring.dress import plain
 from rsft.scoring.expressions import same_equation, same_expression
-from rsft.scoring.notation import Parts, depth, parts, plain, split
+from rsft.scoring.notation import NAME, Parts, depth, parts, split
 from rsft.scoring.quantities import in_base, marked, rational
+from rsft.scoring.regions import MEMBER, Interval, is_bound, region, says_region
 
-_NAME = re.compile(
-    r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
-    r"(?:_(?:\w|\{[^{}]*\}))?'*(?:\s*\([a-zA-Z](?:\s*,\s*[a-zA-Z])*\))?|\(\s*[a-zA-Z](?:\s*,\s*[a-zA-Z])+\s*\)"
-)
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
+_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*\S")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
 _SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
-_RELATION = re.compile(r"(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))")
-_OF_REGIONS = ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
-_TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
-_MEMBER = re.compile(r"(.*?)\s*\\in(?![a-zA-Z])\s*(.*)", re.DOTALL)
-_BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
-_UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
-_INFINITE = (r"-\infty", r"\infty")
+_TIME = re.compile(r"[012]?\d:[0-5]\d")
+_POINT = re.compile(r"[A-Z](?:_\w)?'?\s?(?=\()")
 _DEEPER = 12
 """Brackets nested so much deeper than in the gold are no answer; the parser's time grows with them."""
 _MATCHED_FREELY = 60
@@ -61,6 +55,8 @@ def _same(gold: str, answer: str) -> bool:
 
 def _same_words(gold: str, answer: str) -> bool | None:
     r"""Words, in `\text` or bare; four bare letters and more are a word, fewer may be a product."""
+    if (option := _OPTION.match(answer)) and _TEXT.fullmatch(gold):
+        answer = rf"\text{{{option[1]}}}"  # (C) before what option C says
     texts = _TEXT.fullmatch(gold), _TEXT.fullmatch(answer)
     words = [_words(one, text) for one, text in zip((gold, answer), texts, strict=True)]
     if words[0] is None or words[1] is None:
@@ -72,6 +68,7 @@ def _same_words(gold: str, answer: str) -> bool | None:
 
 def _words(answer: str, text: re.Match[str] | None) -> str | None:
     found = (text[1] or text[2] or "") if text else answer
+    found = found.strip(" .,")
     return " ".join(found.casefold().split()) if _BARE_WORDS.fullmatch(found) else None
 
 
@@ -81,79 +78,26 @@ def _same_in_base(gold: str, answer: str) -> bool | None:
 
 
 _Item = TypeVar("_Item")
-_Interval = tuple[str, str, str]
-"""Lower end, upper end, fence."""
 
 
 def _same_region(gold: str, answer: str) -> bool | None:
     """Unions of intervals, and inequalities, which are intervals too."""
-    if not any(
-        sign in gold + answer for sign in ("<", ">", r"\le", r"\ge", r"\ne", r"\in", r"\cup", r"\mathbb")
-    ):
+    if not (says_region(gold) or says_region(answer)):
         return None
-    one, two = _region(gold), _region(answer)
+    one, two = region(gold), region(answer)
     if one is None or two is None:
-        return None
-    if one[0] and two[0] and one[0] != two[0]:
+        return None if is_bound(gold) == is_bound(answer) else False  # at most 5 is not 5
+    if one.name and two.name and one.name != two.name:
         return False
-    if _matched(one[1], two[1], _same_interval):
+    if _matched(one.intervals, two.intervals, _same_interval):
         return True
-    if len(one[1]) == len(two[1]) == 1:
+    if len(one.intervals) == len(two.intervals) == 1:
         return False
     # Other pieces may still cover the same: (0,1] and (1,2) are (0,2).
-    unions = [r" \cup ".join(f"{f[0]}{a},{b}{f[1]}" for a, b, f in region[1]) for region in (one, two)]
-    return same_expression(unions[0], unions[1])
+    return same_expression(one.as_union(), two.as_union())
 
 
-def _region(text: str) -> tuple[str, list[_Interval]] | None:
-    """Variable (empty where it is not said) and intervals."""
-    if (found := _BUILT.fullmatch(text)) and _NAME.fullmatch(found[1].split(r"\in")[0].strip()):
-        return _region(found[2])
-    if (found := _MEMBER.fullmatch(text)) and _NAME.fullmatch(found[1]):
-        inner = _region(found[2])
-        return inner and (found[1], inner[1])
-    if found := _UNEQUAL.fullmatch(text):
-        low, high = _INFINITE
-        return (
-            (found[1], [(low, found[2], "()"), (found[2], high, "()")]) if _NAME.fullmatch(found[1]) else None
-        )
-    names, intervals = set[str](), list[_Interval]()
-    for piece in split(text, r"\cup , and"):
-        found_piece = _interval(piece)
-        if found_piece is None:
-            return None
-        names.add(found_piece[0])
-        intervals.append(found_piece[1])
-    names.discard("")
-    return ("".join(names), intervals) if len(names) < 2 else None
-
-
-def _interval(piece: str) -> tuple[str, _Interval] | None:
-    low, high = _INFINITE
-    if piece.replace(" ", "") == r"\mathbb{R}":
-        return "", (low, high, "()")
-    bounds = parts(piece)
-    if bounds and bounds.kind == "tuple" and len(bounds.items) == 2:
-        return "", (*bounds.items, bounds.fence)
-    sides = [side.strip() for side in _RELATION.split(piece)]
-    if len(sides) == 3 and _NAME.fullmatch(sides[2]):
-        sides = [sides[2], _TURNED[sides[1]], sides[0]]
-    if len(sides) == 3 and _NAME.fullmatch(sides[0]):
-        name, sign, end = sides
-        closed = sign in (r"\le", r"\ge")
-        if sign in ("<", r"\le"):
-            return name, (low, end, "(]" if closed else "()")
-        return name, (end, high, "[)" if closed else "()")
-    if len(sides) == 5 and _NAME.fullmatch(sides[2]):
-        first, one, name, two, last = sides
-        if one in (">", r"\ge"):
-            first, one, two, last = last, _TURNED[two], _TURNED[one], first
-        if one in ("<", r"\le") and two in ("<", r"\le"):
-            return name, (first, last, ("[" if one == r"\le" else "(") + ("]" if two == r"\le" else ")"))
-    return None
-
-
-def _same_interval(gold: _Interval, answer: _Interval) -> bool:
+def _same_interval(gold: Interval, answer: Interval) -> bool:
     return gold[2] == answer[2] and all(map(_same, gold[:2], answer[:2]))
 
 
@@ -171,8 +115,12 @@ def _same_parts(gold: str, answer: str) -> bool | None:
         assert several is not None
         if several.kind == "set" and len(several.items) == 1:
             return _same(gold, several.items[0]) if one is None else _same(several.items[0], answer)
-        if _named(single)[0]:  # (x, y) = (2, 3)
-            return _same(_named(gold)[1], _named(answer)[1])
+        name, value = _named(single)
+        if name:  # (x, y) = (2, 3)
+            return _same(value, answer) if one is None else _same(gold, value)
+        if several.kind == "tuple" and (point := _POINT.match(single)):  # P(2, 3)
+            single = single[point.end() :]
+            return _same(single, answer) if one is None else _same(gold, single)
         number = rational(marked(single).core) is not None
         return False if number or several.kind in ("list", "tuple") else None
     kinds = {one.kind, two.kind}
@@ -240,13 +188,15 @@ def _matched(golds: Sequence[_Item], answers: Sequence[_Item], same: Callable[[_
 
 
 def _named(text: str) -> tuple[str, str]:
-    """The name that an answer gives to its value, if any, and the value: `x = 2 + 3 = 5`, `5 = x`."""
+    r"""The name that an answer gives to its value, if any, and the value: `x = 2 + 3 = 5`, `x \in \{5\}`."""
     sides = split(text, "=")
+    if len(sides) == 1 and (found := MEMBER.fullmatch(text)) and found[2].startswith(r"\{"):
+        sides = [found[1], found[2]]
     if len(sides) == 1:
         return "", text
-    if len(sides) == 2 and _NAME.fullmatch(sides[1]) and not _NAME.fullmatch(sides[0]):
+    if len(sides) == 2 and NAME.fullmatch(sides[1]) and not NAME.fullmatch(sides[0]):
         sides.reverse()
-    return ("".join(sides[0].split()), sides[-1]) if _NAME.fullmatch(sides[0]) else ("", text)
+    return ("".join(sides[0].split()), sides[-1]) if NAME.fullmatch(sides[0]) else ("", text)
 
 
 def _same_single(gold: str, answer: str) -> bool:
@@ -296,6 +246,8 @@ def _same_quantity(gold: str, answer: str) -> bool:
 
 
 def _same_value(gold: str, answer: str, scale: Fraction) -> bool:
+    if _TIME.fullmatch(gold) and _TIME.fullmatch(answer):
+        return gold.lstrip("0") == answer.lstrip("0")  # 3:30 is no 1:10
     one, two = rational(gold), rational(answer)
     if one is not None and two is not None:
         return one * scale == two

@@ -18,11 +18,19 @@ from functools import lru_cache
 from typing import Any
 
 import sympy
-from math_verify import parse, verify
+from latex2sympy2_extended import NormalizationConfig
+from math_verify import ExprExtractionConfig, LatexExtractionConfig, parse, verify
 from sympy.core.function import AppliedUndef
 
 from rsft.scoring.quantities import GAP, repeating_as_fractions
 
+_READING = (
+    LatexExtractionConfig(
+        # Units are ours to read: math-verify takes the last letter of `2t`, `5m + g` and `3ab` for one.
+        normalization_config=NormalizationConfig(units=False, malformed_operators=True, nits=True)
+    ),
+    ExprExtractionConfig(),
+)
 _MANY_DIGITS = 50_000
 _DIGITS = 30
 _CLOSE = 1e-20
@@ -74,7 +82,7 @@ def same_equation(gold: str, answer: str) -> bool:
         raise ValueError(f"math-verify cannot read the gold answer {gold!r:.200}")
     if two and max(_digits(one[0]), _digits(two[0])) > _MANY_DIGITS:
         return bool(one[0] == two[0])
-    if two and isinstance(one[0], sympy.Eq) and isinstance(two[0], sympy.Eq):
+    if two and _of_numbers(one[0]) and _of_numbers(two[0]):
         zeros = [side.lhs - side.rhs for side in (one[0], two[0])]
         golds, answers = (_at_points(each, zeros) for each in zeros)
         if golds and answers:
@@ -82,6 +90,13 @@ def same_equation(gold: str, answer: str) -> bool:
             if len(factors) == _POINTS and factors[0] and all(_near(factors[0], each) for each in factors):
                 return True
     return bool(two) and _verified(one, two)
+
+
+def _of_numbers(equation: Any) -> bool:
+    """Whether it is an equation whose sides can be subtracted: not `P = (3, 4)`, nor of sets or matrices."""
+    return isinstance(equation, sympy.Eq) and all(
+        isinstance(side, sympy.Expr) and not side.is_Matrix for side in equation.args
+    )
 
 
 @lru_cache(maxsize=1024)
@@ -92,7 +107,7 @@ def _parsed(text: str) -> tuple[Any, ...]:
     text = _GROUPED.sub("", text).replace(GAP, " ")
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", repeating_as_fractions(text))
     text = _E_NOTATION.sub(r"\1\\times 10^{\2}", text)
-    return tuple(parse(f"\\boxed{{{text}}}", parsing_timeout=None))
+    return tuple(parse(f"\\boxed{{{text}}}", _READING, parsing_timeout=None))
 
 
 def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:

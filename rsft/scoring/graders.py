@@ -22,6 +22,8 @@ _THOUSANDS = re.compile(r"[-+]?\d{1,3}(?:,\d{3})+(?:\.\d+)?")
 _FRACTION = re.compile(r"\\[dt]?frac\{([^{}]*)\}\{([^{}]*)\}")
 _ARITHMETIC = re.compile(r"[-0-9+*/().\s]+")
 _NOT_ARITHMETIC = re.compile(r"\*\*|//|\.\s*\d")
+_BOARDS = ("arc_agi", "rearc")
+"""Tasks whose scorers compare with a tuple of tuples, which a list of JSON never equals."""
 _SIGNS = (  # LaTeX and Unicode: times, middle dot, asterisk; division; minus, en dash; spacing
     (re.compile(r"\\(?:times|cdot|ast)(?![a-zA-Z])|[\u00d7\u00b7\u2217]"), "*"),
     (re.compile(r"\\div(?![a-zA-Z])|\u00f7"), "/"),
@@ -77,6 +79,9 @@ def grade_reasoning_gym(answer: str, entry: dict[str, Any], task: str, config: d
     if task == "countdown":
         expression = countdown_expression(answer)
         candidates = [] if expression is None else [expression]
+    if task in _BOARDS:
+        output = tuple(map(tuple, entry["metadata"]["output"]))
+        entry = {**entry, "metadata": {**entry["metadata"], "output": output}}
     score = _scorer(task, json.dumps(config, sort_keys=True))
     raw = max((float(score(text, entry)) for text in dict.fromkeys(candidates)), default=0.0)
     if math.isnan(raw) or not 0.0 <= raw <= 1.0:

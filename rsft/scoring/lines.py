@@ -7,6 +7,7 @@ so the order is that of completion.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 from collections import Counter
@@ -127,7 +128,7 @@ def _parsed(number: int, content: bytes) -> Line:
         DataError: it is none; the message says which line and why.
     """
     try:
-        row = json.loads(content.decode("utf-8", "surrogatepass"))
+        row = json.loads(content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
         raise DataError(f"line {number} is not UTF-8 (byte {error.start}).") from None
     except (ValueError, RecursionError) as error:

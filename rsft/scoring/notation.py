@@ -1,9 +1,8 @@
-r"""Reads the notation of a final answer: what is dress, what is a number, what holds parts together.
+r"""Reads the notation of a final answer: what is a number, what holds parts together.
 
 Pure text, no parser of expressions: `rsft.scoring.equivalence` compares what is found here, and asks
 math-verify about the rest. The rules, each one a fact of notation rather than of a benchmark:
 
-- spacing, sizes, fonts and other spellings of one sign (`\left`, `\dfrac`, `\leq`, `π`) mean nothing;
 - an integer may be written in groups of three, separated by a comma or a gap (`10{,}000`, `10\,000`);
 - percent is a hundredth, a unit and a currency multiply; where one of two answers leaves them out, they go
   without saying, and where both have one, they count;
@@ -21,84 +20,16 @@ from typing import Literal
 
 from rsft.scoring.quantities import GAP
 
-_UNICODE = str.maketrans(
-    {
-        **dict.fromkeys("−–‐‑", "-"),
-        **dict.fromkeys("\u00a0\u2009\u202f\u2003\t\n", " "),
-        "×": r"\times ",
-        "·": r"\cdot ",
-        "÷": r"\div ",
-        "π": r"\pi ",
-        "∞": r"\infty ",
-        "≤": r"\le ",
-        "≥": r"\ge ",
-        "≠": r"\ne ",
-        "±": r"\pm ",
-        "∪": r"\cup ",
-        "∩": r"\cap ",
-        "∈": r"\in ",
-        "∅": r"\emptyset ",
-        "ℝ": r"\mathbb{R}",
-        "√": r"\sqrt ",
-        "θ": r"\theta ",
-        "°": r"^\circ ",
-        "²": "^2",
-        "³": "^3",
-        "½": r"\frac{1}{2}",
-        "¼": r"\frac{1}{4}",
-        "¾": r"\frac{3}{4}",
-        "…": r"\ldots ",
-    }
-)
-_FENCES: dict[str, str] = {r"\lvert": "|", r"\rvert": "|", r"\lbrack": "[", r"\rbrack": "]"}
-_RESPELLED = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"\\(?:left|right|middle|[bB]ig{1,2}[lr]?|displaystyle|textstyle|limits)(?![a-zA-Z])\.?", ""),
-        (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
-        (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
-        (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
-        (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
-        (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
-        (
-            r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
-            r"\\text",
-        ),
-        (r"\\text\s?\{\s*-\s*\}", "-"),
-        (r"\\(?:lt|less)(?![a-zA-Z])", "<"),
-        (r"\\(?:gt|greater)(?![a-zA-Z])", ">"),
-        (r"\\le(?:q|qslant)?(?![a-zA-Z])|<=", r"\\le "),
-        (r"\\ge(?:q|qslant)?(?![a-zA-Z])|>=", r"\\ge "),
-        (r"\\neq(?![a-zA-Z])|\\not\s*=|!=", r"\\ne "),
-        (r"\\varnothing(?![a-zA-Z])|\\\{\s*\\\}", r"\\emptyset "),
-        (r"\\langle(?![a-zA-Z])", "("),  # angles hold coordinates
-        (r"\\rangle(?![a-zA-Z])", ")"),
-        (r"\\[lr]brace(?![a-zA-Z])", lambda found: r"\{" if found[0][1] == "l" else r"\}"),
-        (r"\\[lr](?:vert|brack)(?![a-zA-Z])", lambda found: _FENCES[found[0]]),
-        (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
-        (r"\^\s*\{\s*\\circ\s*\}|\\degree(?![a-zA-Z])", r"^\\circ"),
-        (r"\\text\{\s*(?:degrees?|°|\^\\circ)\s*\}|(?<=\d)\s+degrees?$", r"^\\circ"),
-        (r"\\text\{\s*(?:percent|\\?%)\s*\}|(?<=\d)\s+percent$|(?<!\\)%", r"\\%"),
-        (r"\\ast(?![a-zA-Z])|\*", r"\\cdot "),
-    )
-)
-_DOLLARS = re.compile(r"(?<!\\)\$")
-_SPACES = re.compile(r" {2,}")
-
-
-def plain(answer: str) -> str:
-    """The same answer without dress, and each sign in one spelling."""
-    text = answer.strip().rstrip(".,;:").translate(_UNICODE)
-    text = _DOLLARS.sub("", text)
-    for pattern, spelled in _RESPELLED:
-        text = pattern.sub(spelled, text)
-    return _SPACES.sub(" ", text).lstrip(f" {GAP}").rstrip(f" {GAP}.,;:")
-
-
 _OPENING, _CLOSING = "([{", ")]}"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _CONJUNCTION = r"\\text\s?\{[\s,]*(?:and|or)[\s,]*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])"
 _TOKEN = re.compile(rf"(?P<word>{_CONJUNCTION})|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_LETTERS = r"(?:[a-zA-Z]|\\[a-z]+)(?:\s*,\s*(?:[a-zA-Z]|\\[a-z]+))"
+NAME = re.compile(
+    r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
+    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
+)
+"""What a value is given to: `x`, `a_1`, `f(x)`, `(x, y)`, `\\theta`, `Total`."""
 Kind = Literal["list", "set", "tuple", "matrix"]
 
 

@@ -22,7 +22,8 @@ _DECIMAL = re.compile(
 _POWER_OF_TEN = re.compile(r"10\^(?:(\d)|\{\s*([-+]?\d{1,4})\s*\})")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*(?:\{(\d+)\}|(\d))")
 _IN_BASE = re.compile(
-    r"([-+]?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)\s*_\s*(?:\{?(\d{1,2})\}?|\{?\\text\s?\{(\w+)\}\}?)"
+    r"(?:\\text\s?\{|\()?([-+]?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)[)}]?"
+    r"\s*_\s*(?:\{?\(?(\d{1,2})\)?\}?|\{?\\text\s?\{(\w+)\}\}?)"
 )
 _BASES = {
     word: base
@@ -113,16 +114,30 @@ _UNITS = {
         "mass": "mg 0.000001 g 0.001 gram 0.001 kg 1 kilogram 1 lb 0.45359237 pound 0.45359237 "
         "oz 0.028349523125 ounce 0.028349523125",
         "money": r"\$ 1 dollar 1 cent 0.01",
+        "euros": "€ 1 euro 1",
+        "sterling": "£ 1",
+        "before noon": "am 1",
+        "after noon": "pm 1",
         "volume": "ml 0.001 milliliter 0.001 l 1 liter 1 litre 1",
     }.items()
     for name, factor in zip(names.split()[::2], names.split()[1::2], strict=True)
 }
 _SUFFIX = re.compile(
-    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>[A-Za-z]{2,})\.?)"
+    r"(?:\\text\s?\{(?P<text>[^{}]*)\}|(?<=[\d} ])(?P<bare>(?:an? )?[A-Za-z]{2,}(?:[ /][A-Za-z]+){0,5})\.?"
+    rf"|(?<=\d[ {GAP}])(?P<letter>[mgshlL]))"
     r"(?:\s*\^\s*\{?\s*(?P<power>[123])\s*\}?)?$"
 )
 
 
+_CURRENCY = re.compile(r"[-+ ]*(?P<sign>\\\$|[€£])")
+_CURRENCY_BEHIND = re.compile(r"(?P<sign>\\\$|[€£])$")
+_PREFIX = re.compile(r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)")
+"""A letter of the options or the words of a sentence before the value."""
+_OPERATOR = re.compile(
+    "sin|cos|tan|cot|sec|csc|log|exp|sqrt|mod|div|plus|minus|times|over|choose|factorial|more|less|than"
+    "|alpha|beta|gamma|delta|theta|lambda"
+)
+"""Words of mathematics, which may follow a number."""
 _ANGULAR = re.compile(r"\\(?:sin|cos|tan|cot|sec|csc)(?![a-zA-Z])")
 """Functions that the degrees of their argument belong to."""
 
@@ -148,19 +163,26 @@ class Marked:
 def marked(text: str) -> Marked:
     """Takes percent, degrees, currency and units off a plain answer."""
     core, percent, degrees, unit = text, False, False, None
-    if re.match(r"[-+ ]*\\\$", core):
-        core, unit = core.replace(r"\$", "", 1), ("money", Fraction(1), 1)
-    core = core.removesuffix(r"\$").strip(f" {GAP}")
+    core = _PREFIX.sub("", core)
+    if found := _CURRENCY.match(core) or _CURRENCY_BEHIND.search(core):
+        core, unit = core.replace(found["sign"], "", 1).strip(f" {GAP}"), (*_UNITS[found["sign"]], 1)
     found = _SUFFIX.search(core)
     if found and core[: found.start()].strip(f" {GAP}{{}}"):
-        known = _unit(found["text"] or found["bare"] or "", int(found["power"] or 1))
-        if found["text"] is not None or known:
+        known = _unit(found["text"] or found["bare"] or found["letter"] or "", int(found["power"] or 1))
+        if found["text"] is not None or known or _is_counted(core[: found.start()], found["bare"]):
             core, unit = core[: found.start()].strip(f" {GAP}"), known or unit
     if core.endswith(r"\%"):
         core, percent = core[:-2].strip(f" {GAP}"), True
     elif core.endswith(r"^\circ") and not _ANGULAR.search(core):
         core, degrees = core[:-6].strip(f" {GAP}"), True
     return Marked(core, percent, degrees, unit)
+
+
+def _is_counted(value: str, words: str) -> bool:
+    """Whether bare words behind a value say what is counted or measured: `72 clips`, `45 km/h`."""
+    first = re.split("[ /]", words.lower())[0]
+    named = (len(first) > 2 and not _OPERATOR.fullmatch(first)) or words.lower().startswith(("a ", "an "))
+    return value.rstrip()[-1] in "0123456789}" and (named or _unit(first, 1) is not None)
 
 
 def _unit(words: str, power: int) -> tuple[str, Fraction, int] | None:

@@ -14,10 +14,21 @@ _STATED_CHARACTERS = 2_000
 """How far behind "The answer is" we look; bounds the work for a text without line ends."""
 
 _MARKER = re.compile(
-    r"\banswers?\b[*_ \t]{0,8}(?:is\b|are\b|:|=)[*_ \t:]{0,8}\s{0,8}|####[ \t]{0,8}", re.IGNORECASE
+    r"\banswers?\b[*_ \t]{0,8}(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
+    r"(?:(?:therefore|thus|then|hence|equal to|given by|approximately)\b[ \t:]{0,4})?\s{0,8}"
+    r"|^[#*_ \t]{0,8}(?:the |my )?(?:final |correct )?answer[*_ \t]{0,8}\n\s{0,8}"
+    r"|####[ \t]{0,8}",
+    re.IGNORECASE | re.MULTILINE,
 )
-_MATH = re.compile(r"[*_]{0,4}(?:\$\$?([^$]+)\$|\\\((.+?)\\\)|\\\[(.+?)\\\])")
-_SENTENCE_END = re.compile(r"[.!?;](?=[*_]{0,4}(?:\s|$))|,(?=\s{1,4}[a-z]{2})")
+"""The words of a sentence, a heading of its own line, and GSM8K's sign."""
+_MATH = re.compile(
+    r"[*_]{0,4}(?:\$\$([^$]+)\$\$|\$([^$\n]+)\$(?!\d)|\\\((.+?)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\])"
+)
+_AND = re.compile(r"\s{0,4}(?:,\s{0,4}(?:and\b)?|and\b)\s{0,4}")
+"""Between answers that are stated one after the other: $2$, $3$ and $5$."""
+_SENTENCE_END = re.compile(
+    r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})"
+)
 """A comma ends an answer when a word follows ("3, since"), not between numbers ("1, 2")."""
 
 
@@ -72,15 +83,22 @@ def answer_part(text: str, *, think_open: str = "<think>", think_close: str = "<
     return text if start < 0 else text[start + len(think_close) :]
 
 
+def _mathematics(math: re.Match[str]) -> str:
+    return next(group for group in math.groups() if group)
+
+
 def _last_stated(text: str) -> str | None:
     """What the last marker that is followed by anything states."""
     for end in reversed([match.end() for match in _MARKER.finditer(text)]):
-        rest = text[end : end + _STATED_CHARACTERS].split("\n", 1)[0]
-        if math := _MATH.match(rest):
-            stated = next(group for group in math.groups() if group)
+        window = text[end : end + _STATED_CHARACTERS]
+        if math := _MATH.match(window):
+            stated = _mathematics(math)
+            while (and_ := _AND.match(window, math.end())) and (math := _MATH.match(window, and_.end())):
+                stated += f", {_mathematics(math)}"
         else:
-            stop = _SENTENCE_END.search(rest)
-            stated = (rest[: stop.start()] if stop else rest).strip(" \t*_")
+            line = window.split("\n", 1)[0]
+            stop = _SENTENCE_END.search(line)
+            stated = (line[: stop.start()] if stop else line).strip(' \t*_`"“”')
         if content := trimmed(stated):
             return content
     return None

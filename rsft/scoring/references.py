@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, Protocol
@@ -23,8 +24,8 @@ GraderName = Literal["math", "choice", "code", "ifeval", "ifbench", "reasoning_g
 
 Status = Outcome | Literal["refused", "complied", "unclear"]
 
-ANSWER_S = 5.0
-"""For one answer. A grading process that hangs is tried twice, and 15 s are the most it may take."""
+ANSWER_S = 4.0
+"""For one answer. What hangs is tried twice, in at most 15 s where a process is slow to start."""
 
 KNOWN = 20_000
 """Verdicts that a grading process's owner remembers."""
@@ -173,10 +174,12 @@ def _unfinished(cut: bool, answer: str | None = None) -> Graded:
 
 
 def _gold(reference: Any) -> str:
-    if isinstance(reference, int | float) and not isinstance(reference, bool):
+    if isinstance(reference, int | float) and not isinstance(reference, bool) and math.isfinite(reference):
         return str(reference)
     if not isinstance(reference, str) or not reference.strip():
         raise DataError(f"the reference of a mathematical answer is a text, not {reference!r:.80}.")
+    if "####" in reference or last_boxed(reference):  # a whole solution of GSM8K or MATH
+        return read_answer(reference).answer or reference
     return reference
 
 
@@ -191,8 +194,8 @@ def _entry(reference: Any) -> dict[str, Any]:
 
 def _tagged(part: str) -> tuple[str | None, str, bool]:
     """The last <answer> tag, else the last box, else the whole text; and whether it may go on."""
-    end = part.rfind("</answer>")
-    start = part.rfind("<answer>", 0, end) if end >= 0 else -1
+    start = part.rfind("<answer>", 0, max(0, part.rfind("</answer>")))
+    end = part.find("</answer>", start)
     if start >= 0 and (tagged := part[start + len("<answer>") : end].strip()):
         return tagged, "last answer tag", False
     if boxed := last_boxed(part):

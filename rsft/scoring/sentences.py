@@ -6,33 +6,32 @@ come out of a pinned wheel instead of a download.
 
 from __future__ import annotations
 
+import threading
 from functools import lru_cache
 from typing import Any
 
 from rsft.errors import MissingEngine
 from rsft.wheels import LLAMA_INDEX, PUNKT_ENGLISH, STOPWORDS_ENGLISH, member_path
 
+_LOADING = threading.Lock()
+"""Threads ask at the same time; NLTK's circular imports and langdetect's profiles bear one that loads."""
+
 
 def count(text: str) -> int:
     """Number of sentences."""
-    return len(_punkt().tokenize(text))
+    return len(_loaded()[0].tokenize(text))
 
 
 def words(text: str) -> list[str]:
     """Word tokens, as `nltk.word_tokenize`: sentences first, then the Penn Treebank's rules in each."""
-    from nltk.tokenize.destructive import NLTKWordTokenizer
-
-    tokenizer = NLTKWordTokenizer()
-    return [word for sentence in _punkt().tokenize(text) for word in tokenizer.tokenize(sentence)]
+    punkt, treebank = _loaded()
+    return [word for sentence in punkt.tokenize(text) for word in treebank.tokenize(sentence)]
 
 
 def language(text: str) -> str | None:
     """ISO 639-1 code of the language, the same at every call; None where there is nothing to tell it by."""
-    try:
-        import langdetect
-    except ImportError:
-        raise MissingEngine.named("langdetect") from None
-    langdetect.DetectorFactory.seed = 0  # it draws random parts of the text
+    with _LOADING:
+        langdetect = _langdetect()
     try:
         found: str = langdetect.detect(text)
     except langdetect.LangDetectException:
@@ -73,8 +72,27 @@ def _refused(*arguments: Any, **named: Any) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _punkt() -> Any:
+def _langdetect() -> Any:
     try:
+        import langdetect
+        from langdetect.detector_factory import init_factory
+    except ImportError:
+        raise MissingEngine.named("langdetect") from None
+    langdetect.DetectorFactory.seed = 0  # it draws random parts of the text
+    init_factory()
+    return langdetect
+
+
+def _loaded() -> tuple[Any, Any]:
+    """What splits a text into sentences, and a sentence into words."""
+    with _LOADING:
+        return _tokenizers()
+
+
+@lru_cache(maxsize=1)
+def _tokenizers() -> tuple[Any, Any]:
+    try:
+        from nltk.tokenize.destructive import NLTKWordTokenizer
         from nltk.tokenize.punkt import PunktParameters, PunktSentenceTokenizer
     except ImportError:
         raise MissingEngine.named("nltk") from None
@@ -88,4 +106,4 @@ def _punkt() -> Any:
     parameters.collocations = {tuple(line.split("\t")) for line in collocations}
     parameters.ortho_context.update((word, int(flags)) for word, flags in (x.split("\t") for x in context))
     parameters.sent_starters = set(starters)
-    return tokenizer
+    return tokenizer, NLTKWordTokenizer()

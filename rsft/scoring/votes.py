@@ -16,8 +16,8 @@ from fractions import Fraction
 
 from rsft.errors import DataError
 from rsft.records import Estimate, Score
+from rsft.scoring.dress import plain
 from rsft.scoring.estimators import estimate_of, ratio, truncated_share, wilson
-from rsft.scoring.notation import plain
 from rsft.scoring.quantities import marked, rational
 
 Same = Callable[[str, str], bool]
