@@ -3,7 +3,7 @@
     pip install --no-deps --target PEER lm-eval==0.4.13
     PYTHONPATH=PEER python bench/verdicts.py [--runs 3]
 
-Right: constructed pairs (tests/notation_pairs.py) beside bare math-verify and, where PEER is there, lm-eval's
+Right: constructed pairs (tests/notation_pairs.py, tests/dress_pairs.py) beside bare math-verify and, where PEER is there, lm-eval's
 `is_equiv`; gold answers of whole benchmarks, as they are, in another notation, and those of other problems.
 Fast: through the grading processes on two cores, their start apart. Hostile answers end within the limit.
 Takes about six minutes on two cores.
@@ -26,6 +26,7 @@ from rich.table import Table
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
 
+import dress_pairs
 import golds
 import notation_pairs as pairs
 
@@ -34,8 +35,13 @@ from rsft.scoring.grade import grade_all
 from rsft.scoring.graders import grade_math
 
 WORKERS = 2
-SETS = {"rules written with them": ("EQUAL", "UNEQUAL"), "held out": ("HELD_EQUAL", "HELD_UNEQUAL")}
-SETS |= {"held out again": ("AGAIN_EQUAL", "AGAIN_UNEQUAL"), "all": ("ALL_EQUAL", "ALL_UNEQUAL")}
+SETS = {
+    "rules written with them": (pairs.EQUAL, pairs.UNEQUAL),
+    "held out": (pairs.HELD_EQUAL, pairs.HELD_UNEQUAL),
+    "held out again": (pairs.AGAIN_EQUAL, pairs.AGAIN_UNEQUAL),
+    "dress, rules written with them": (dress_pairs.EQUAL, dress_pairs.UNEQUAL),
+    "all": (pairs.ALL_EQUAL + dress_pairs.EQUAL, pairs.ALL_UNEQUAL + dress_pairs.UNEQUAL),
+}
 
 HOSTILE = {
     "9^{9^{9^9}}": "9^{9^{9^9}}",
@@ -80,8 +86,7 @@ def notation() -> Table:
     known = judges()
     table = Table("constructed pairs", "pairs", *known)
     for name, (equal, unequal) in SETS.items():
-        asked = [(*pair, True) for pair in getattr(pairs, equal)]
-        asked += [(*pair, False) for pair in getattr(pairs, unequal)]
+        asked = [(*pair, True) for pair in equal] + [(*pair, False) for pair in unequal]
         right = [sum(judge(g, a) is want for g, a, want in asked) for judge in known.values()]
         table.add_row(name, str(len(asked)), *(f"{count} ({count / len(asked):.1%})" for count in right))
     return table
@@ -166,7 +171,7 @@ def _seconds(answers: list[tuple[Problem, str]]) -> float:
 
 
 def hostile() -> Table:
-    """What a grading process makes of answers that mean harm, with a limit of five seconds."""
+    """What a grading process makes of answers that mean harm, with its limit of seconds."""
     table = Table("hostile answer", "outcome", "seconds, start included", "why")
     problem = golds.asked("math-500", 1)[0]
     for name, answer in HOSTILE.items():
