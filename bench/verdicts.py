@@ -3,8 +3,9 @@
     pip install --no-deps --target PEER lm-eval==0.4.13
     PYTHONPATH=PEER python bench/verdicts.py [--runs 3]
 
-Right: constructed pairs (tests/notation_pairs.py, tests/dress_pairs.py) beside bare math-verify and, where PEER
-is there, lm-eval's `is_equiv`; gold answers of whole benchmarks, as they are, in another notation, and those of other problems.
+Right: constructed pairs (tests/notation_pairs.py, tests/dress_pairs.py) beside bare math-verify and, where
+PEER is there, lm-eval's `is_equiv`; gold answers of whole benchmarks, as they are, in another notation, and
+those of other problems.
 Fast: through the grading processes on two cores, their start apart. Hostile answers end within the limit.
 Takes about six minutes on two cores.
 """
