@@ -29,10 +29,12 @@ check: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n auto -m "not engines and not ray and not mlflow and not slow and not soak"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not engines and not ray and not mlflow and not slow and not soak"
 
+# Engines by themselves: beside a busy core they slow down tenfold.
 test: setup check
-	$(BIN)/python -m pytest -q --durations=12 -m "(engines or ray or mlflow or slow) and not soak"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "slow and not engines and not ray and not mlflow and not soak"
+	$(BIN)/python -m pytest -q --durations=12 -m "(engines or ray or mlflow) and not soak"
 
 # The peers that benches compare with; not part of the lock, since nothing else needs them.
 bench: setup

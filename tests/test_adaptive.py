@@ -369,6 +369,7 @@ def test_the_tracker_which_forgets_nothing_is_told_of_cells_with_all_their_sampl
     assert sorted(tracker.cells) == sorted(done) and 0 < len(done) < len(list(scored_cells(plan)))
 
 
+@pytest.mark.slow
 def test_the_report_says_what_was_saved_and_left_out(
     half: tuple[Storage, Counts, str], tmp_path: Path
 ) -> None:
@@ -384,6 +385,7 @@ def test_the_report_says_what_was_saved_and_left_out(
     assert "dip, gain" in shown and 'class="headline done"' in shown and "cells open" not in shown
 
 
+@pytest.mark.slow
 def test_adaptive_studies_decide_as_the_fixed_plan_and_more_than_thinned_ones() -> None:
     random = np.random.default_rng(3)
     fixed, half_of_it, thin, false = 0, 0, 0, 0
@@ -490,6 +492,7 @@ def test_the_smallest_budget_is_enough(tmp_path: Path) -> None:
     assert generator.new == 530
 
 
+@pytest.mark.slow
 def test_a_budget_on_the_command_line(tmp_path: Path) -> None:
     assert_refused(rsft("plan", "--adaptive", "half", page=SMOKE, tmp_path=tmp_path), "'half' is no budget")
     assert_refused(rsft("run", "--adaptive", "1", page=SMOKE, tmp_path=tmp_path), "first round")

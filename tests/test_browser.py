@@ -74,6 +74,7 @@ def test_any_text_comes_back(text: str) -> None:
 
 @settings(max_examples=25, deadline=None)
 @given(st.text(), st.integers(1_000, 1_200))
+@pytest.mark.slow
 def test_a_long_text_keeps_both_ends(text: str, room: int) -> None:
     long = f"begin {text * 300} end"
     kept = browser.shortened(long, room)

@@ -131,6 +131,7 @@ def test_the_page_names_each_base_once_and_all_its_numbers_are_published() -> No
         chosen(PAGE, "nothing")
 
 
+@pytest.mark.slow
 def test_a_plan_tells_generations_without_network() -> None:
     console = Console(record=True, width=140)
     show_plan(SPEC, "*", console)
@@ -164,6 +165,7 @@ def calibrated(generator: FakeGenerator, storage: Storage, fetch: Fetch, console
         return calibrate(SPEC, storage, engines, SilentTracker(), progress, fetch, console)
 
 
+@pytest.mark.slow
 def test_checkpoints_are_asked_and_stand_beside_the_papers_figures(tmp_path: Path) -> None:
     fetched: list[int] = []
 
@@ -195,6 +197,7 @@ def test_checkpoints_are_asked_and_stand_beside_the_papers_figures(tmp_path: Pat
     assert len(generator.answered) == 3, "nothing is asked twice"
 
 
+@pytest.mark.slow
 def test_what_is_not_done_says_why_and_the_others_stand(tmp_path: Path) -> None:
     generator = FakeGenerator(lambda p, s, n: f"\\boxed{{{p.gold}}}", breaks=lambda trial, step: step == 10)
     storage = Storage(str(tmp_path / "runs"))

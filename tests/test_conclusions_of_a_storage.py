@@ -201,6 +201,7 @@ def _unanswered(sweep: SweepSpec, storage: Storage) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_report_claims_no_more_than_there_is(
     tmp_path: Path, fill: Fill, changes: dict[str, Any], says: tuple[str, ...], silent: tuple[str, ...]
 ) -> None:

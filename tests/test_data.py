@@ -75,6 +75,7 @@ def test_rows_are_counted_and_reproducible() -> None:
     assert list(rows(data, Tally())) == first
 
 
+@pytest.mark.slow
 def test_no_training_problem_asks_what_a_benchmark_problem_asks() -> None:
     """One in twenty countdown problems has the target and the numbers of one, mostly in another order."""
     asked = {

@@ -152,6 +152,7 @@ def test_they_stand_beside_trials_that_are_trained_and_keep_their_weights(
         page(given=(given.model_copy(update={"model": "nano-9m"}),))
 
 
+@pytest.mark.slow
 def test_the_storage_is_reported_and_graded_again_as_a_sweeps(tmp_path: Path, steps: Path) -> None:
     storage = Storage(tmp_path / "runs" / "other")
     sweep = given_sweep("other", [str(steps)], EVALUATION, "cpu", "nano-1m")

@@ -143,6 +143,7 @@ def test_deep_nesting_is_no_json() -> None:
 @pytest.mark.parametrize(
     "piece", ["[", "*", "<", "\n", " ", "a. ", "x", "***", "** ", "\ud800\x00", '"', "- \n"]
 )
+@pytest.mark.slow
 def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
     response = piece * (200_000 // len(piece)) + "x"
     for name, arguments, _, _ in CASES:

@@ -140,6 +140,7 @@ def made_up_table(cells: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+@pytest.mark.slow
 def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     cells = few_cells()
     cells["base"] = "<script>alert(1)</script>"
@@ -155,6 +156,7 @@ def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     assert endings == ["pdf", "svg"]
 
 
+@pytest.mark.slow
 def test_of_many_traced_trials_the_page_lists_and_draws_some_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -173,6 +175,7 @@ def test_of_many_traced_trials_the_page_lists_and_draws_some_and_says_so(
     assert procedure_section(read_cells(cells), made_up_table(cells)).about.startswith("Listed are 2")
 
 
+@pytest.mark.slow
 def test_without_traces_or_links_the_page_says_so(tmp_path: Path) -> None:
     cells = few_cells()
     table = made_up_table(cells)

@@ -58,6 +58,7 @@ def test_verdicts_that_change_are_counted_and_the_old_ones_are_kept(storage: Sto
     assert storage.read_bytes(layout.generations(cell.folder)) == generated
 
 
+@pytest.mark.slow
 def test_the_report_says_that_it_was_graded_again(storage: Storage) -> None:
     plan = stored_plan(storage.root)
     cell = next(c for t in plan.trials for c in plan.cells(t) if c.step and c.question.card.name == "gcd")

@@ -207,6 +207,7 @@ def test_the_page_stands_alone_and_its_tags_nest(page: str) -> None:
     assert "@import" not in page and page.count("<style") == 1
 
 
+@pytest.mark.slow
 def test_large_figures_lie_beside_the_page_as_images_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

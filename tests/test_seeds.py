@@ -33,6 +33,7 @@ def test_reasoning_gym_makes_item_i_from_seed_plus_i() -> None:
 
 
 @pytest.mark.parametrize("task", ["gsm-symbolic", "countdown"])
+@pytest.mark.slow
 def test_no_benchmark_question_is_trained_on(task: str) -> None:
     asked = {problem.question.strip() for problem in problems(CARDS[task])}
     data = DataSpec(name="d", source=GeneratedRows(task=task, style="answer-only"), rows=300)

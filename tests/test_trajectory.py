@@ -154,6 +154,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
 
 
 @pytest.mark.parametrize(("name", "problems", "samples"), [("dip and recovery", 150, 2), ("decline", 300, 6)])
+@pytest.mark.slow
 def test_the_power_calculation_foretells_what_a_simulation_finds(
     name: str, problems: int, samples: int
 ) -> None:

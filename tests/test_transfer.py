@@ -113,6 +113,7 @@ def test_what_is_said_of_size() -> None:
     assert "not known, or alike" in about_sizes(transfers(two, {"large": 50, "small": 50}))
 
 
+@pytest.mark.slow
 def test_the_page_has_picture_and_table(tmp_path: Path) -> None:
     cells = made_up_cells()
     cells = cells[cells["benchmark"].isin(["countdown", "chain-sum"])]
