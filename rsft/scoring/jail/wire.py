@@ -10,9 +10,11 @@ import json
 import socket
 import struct
 import time
+from collections import deque, namedtuple
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from typing import Any
 
 LONGEST_MESSAGE = 64 << 20
@@ -66,14 +68,14 @@ def _exactly(channel: socket.socket, size: int, end: float | None) -> bytes:
     return bytes(content)
 
 
-def packed(value: Any, refer: Callable[[Any], int]) -> Any:
+def packed(value: Any, refer: Callable[[Any], list[Any]]) -> Any:
     """A value as JSON: plain values by content, subclasses of them as what they derive from.
 
     So an `__eq__` that the candidate wrote does not travel. Arrays travel as lists.
 
     Args:
         value: anything.
-        refer: keeps what is not plain, and gives the number that stands for it.
+        refer: keeps what is not plain, and gives what stands for it: a tag of `REFERENCES`, then more.
 
     Raises:
         RecursionError: nested too deep, or in a circle.
@@ -94,6 +96,8 @@ def packed(value: Any, refer: Callable[[Any], int]) -> Any:
         return ["q" if isinstance(value, Fraction) else "m", str(value)]
     if isinstance(value, dict):
         return ["d", [[packed(k, refer), packed(v, refer)] for k, v in dict.items(value)]]
+    if isinstance(value, tuple) and (fields := getattr(type(value), "_fields", None)):
+        return ["n", type(value).__name__, list(fields), [packed(item, refer) for item in value]]
     for tag, kind in _COLLECTIONS.items():
         if isinstance(value, kind):
             return [tag, [packed(item, refer) for item in kind.__iter__(value)]]
@@ -101,11 +105,26 @@ def packed(value: Any, refer: Callable[[Any], int]) -> Any:
         return ["r", value.start, value.stop, value.step]
     if type(value).__module__ == "numpy" and hasattr(value, "tolist"):
         return packed(value.tolist(), refer)
-    return ["o", refer(value)]
+    if type(value).__module__ == "datetime" and (date := _packed_date(value)):
+        return date
+    if isinstance(value, type) and _TYPES.get(value.__name__) is value:
+        return ["y", value.__name__]
+    return refer(value)
 
 
-def unpacked(content: Any, resolve: Callable[[int], Any]) -> Any:
+def _packed_date(value: Any) -> list[Any] | None:
+    kind = type(value).__name__
+    if kind == "timedelta":
+        return ["k", kind, value.days, value.seconds, value.microseconds]
+    return ["k", kind, value.isoformat()] if kind in ("date", "datetime", "time") else None
+
+
+def unpacked(content: Any, resolve: Callable[..., Any]) -> Any:
     """The value behind what `packed` gave; made of plain types only.
+
+    Args:
+        content: what came.
+        resolve: gives the object behind what `refer` gave, called with it.
 
     Raises:
         ValueError: this is nothing that `packed` gives.
@@ -120,22 +139,48 @@ def unpacked(content: Any, resolve: Callable[[int], Any]) -> Any:
         raise ValueError(f"no packed value: {type(error).__name__}") from None
 
 
-def _unpacked(content: list[Any], resolve: Callable[[int], Any]) -> Any:
+def _unpacked(content: list[Any], resolve: Callable[..., Any]) -> Any:
     tag, *rest = content
+    if tag in REFERENCES:
+        return resolve(tag, *rest)
     if tag in _COLLECTIONS:
         return _COLLECTIONS[tag](unpacked(item, resolve) for item in rest[0])
     if tag == "d":
         return {unpacked(key, resolve): unpacked(item, resolve) for key, item in rest[0]}
-    if tag == "o":
-        return resolve(int(rest[0]))
+    if tag == "n":
+        return _named(str(rest[0]), tuple(map(str, rest[1])))(*(unpacked(item, resolve) for item in rest[2]))
     if tag == "r":
         return range(*map(int, rest))
+    if tag == "y":
+        return _TYPES[rest[0]]
+    if tag == "k":
+        return _date(*rest)
     if tag in _SCALARS:
         return _SCALARS[tag](*rest)
     raise ValueError(f"unknown tag {tag!r:.20}")
 
 
-_COLLECTIONS: dict[str, Any] = {"l": list, "t": tuple, "s": set, "f": frozenset}
+@lru_cache(maxsize=64)
+def _named(name: str, fields: tuple[str, ...]) -> Any:
+    return namedtuple(name, fields)  # which refuses what is no identifier
+
+
+def _date(kind: str, *facts: Any) -> Any:
+    import datetime  # most exams need none
+
+    if kind == "timedelta":
+        return datetime.timedelta(*facts)
+    kinds: dict[str, Any] = {"date": datetime.date, "datetime": datetime.datetime, "time": datetime.time}
+    return kinds[kind].fromisoformat(*facts)
+
+
+REFERENCES = ("o", "g", "w")
+"""Tags of what is no plain value: an object of the code's process by number, one of the examiner's by
+number, one that both have by module and name."""
+
+_COLLECTIONS: dict[str, Any] = {"l": list, "t": tuple, "s": set, "f": frozenset, "e": deque}
+_PLAIN: tuple[type, ...] = (bool, int, float, complex, str, bytes, type(None), range)
+_TYPES = {kind.__name__: kind for kind in (*_PLAIN, dict, list, tuple, set, frozenset)}
 _SCALARS: dict[str, Callable[..., Any]] = {
     "i": lambda text: int(text, 16),
     "c": complex,
