@@ -12,7 +12,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 import types
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, NoReturn
@@ -282,5 +281,7 @@ def _is_of_test(error: NameError) -> bool:
 
 def _line(error: AssertionError) -> str:
     """Number of the test's line that did not hold."""
+    import traceback  # for failures alone: every exam would wait for it
+
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == "<test>"]
     return f"line {frames[-1].lineno}{f', {error}' if str(error) else ''}"[:200] if frames else ""

@@ -13,7 +13,6 @@ import os
 import socket
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -122,7 +121,6 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
-        traceback.print_exc()
         code = 1
     try:
         for thread in threading.enumerate():
