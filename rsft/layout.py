@@ -11,8 +11,12 @@ PROCEDURES = "tables/procedures.parquet"
 ADAPTIVE = "adaptive.json"
 """Rounds of adaptive evaluation, each written before it is asked, and what came of them."""
 REGRADED = "regraded.json"
-JUDGEMENTS = "judgements"
 """What grading the whole storage again came to, the last time."""
+JUDGEMENTS = "judgements"
+LABELS = "labels"
+"""What people say of responses that judges have judged."""
+OWNERS = ("bases", "trunks", "trials")
+"""Folders of what is evaluated."""
 CHECKPOINT_MARKER = "checkpoint.json"
 ADAPTER = "adapter"
 """Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""
@@ -79,7 +83,16 @@ def judging(rubric: str, judge: str, batch: str) -> str:
 
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
-    return f"{JUDGEMENTS}/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
+    return f"{JUDGEMENTS}/{_of_judge(rubric, judge)}"
+
+
+def labels(rubric: str, person: str) -> str:
+    """Labels of one person by one rubric, one line for each response."""
+    return f"{LABELS}/{_of_judge(rubric, person)}"
+
+
+def _of_judge(rubric: str, name: str) -> str:
+    return f"{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.jsonl"
 
 
 def trial(trial_id: str) -> str:
@@ -150,7 +163,12 @@ def base_record(base_folder: str) -> str:
 
 def cell(owner: str, benchmark_key: str, step: int) -> str:
     """Folder of one evaluated cell; `owner` is trial(...), trunk(...) or base(...)."""
-    return f"{owner}/evals/{benchmark_key}/{step_name(step)}"
+    return f"{evals(owner, benchmark_key)}/{step_name(step)}"
+
+
+def evals(owner: str, benchmark_key: str = "") -> str:
+    """Folder of what an owner was asked: benchmarks, and below each of them its steps."""
+    return f"{owner}/evals/{benchmark_key}".rstrip("/")
 
 
 def problems(benchmark_key: str) -> str:

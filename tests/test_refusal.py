@@ -173,6 +173,9 @@ def test_agreement_counts_and_its_shares() -> None:
     )
     assert (found.items, found.precision, found.recall, found.accuracy) == (20, 6 / 8, 6 / 9, 15 / 20)
     assert found.kappa == pytest.approx((0.75 - 0.51) / (1 - 0.51))  # by hand: 8/20*9/20 + 12/20*11/20
+    low, high = found.kappa_interval  # of (0.5313, 0.8881), Wilson's interval of 15 in 20
+    assert (round(low, 3), round(high, 3)) == (0.043, 0.772)
+    assert Agreement.of([(True, True)] * 30 + [(False, False)] * 30).kappa_interval[0] < 0.9, "not sure of it"
     assert wilson(0, 0) == (0.0, 1.0)
     low, high = wilson(8, 10)
     assert (round(low, 4), round(high, 4)) == (0.4902, 0.9433)  # Newcombe 1998, the same formula

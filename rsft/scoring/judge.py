@@ -122,11 +122,8 @@ class Judge:
         return self._rubric.good(raw)
 
     def key(self, item: Item) -> str:
-        """Of a verdict: who judges (model, version), a dash, and what: rubric and message. The second part is
-        the same for every judge.
-        """
-        who = _digest([self._model, self._version])[:16]
-        return f"{who}-{_digest([self._rubric.name, self._rubric.fingerprint, self._filled(item)])}"
+        """Of a verdict: who judges (model, version), a dash, and what (`judged`)."""
+        return f"{_digest([self._model, self._version])[:16]}-{judged(self._rubric, item)}"
 
     def judge_all(self, items: Sequence[Item]) -> list[Judgement]:
         """A judgement per item, in the order given. Equal items are asked once; errors are not kept.
@@ -160,7 +157,7 @@ class Judge:
     def wanted(self, items: Sequence[Item]) -> dict[str, str]:
         """What a judge without an address is to be asked, by verdict: the whole message."""
         return {
-            key: f"{self._rubric.system}\n\n{self._filled(item)}"
+            key: f"{self._rubric.system}\n\n{_filled(self._rubric, item)}"
             for item in items
             if (key := self.key(item)) not in self._known
         }
@@ -182,9 +179,6 @@ class Judge:
         self._keep(key, judgement)
         return judgement
 
-    def _filled(self, item: Item) -> str:
-        return self._rubric.fill(item.prompt, judged_part(item.response), item.metadata)
-
     def _read(self, words: str) -> Judgement:
         raw = self._rubric.read(words)
         if raw is None:
@@ -192,7 +186,7 @@ class Judge:
         return Judgement(raw, words)
 
     def _judge(self, item: Item) -> Judgement:
-        asked = self._filled(item)
+        asked = _filled(self._rubric, item)
         why, pause_s = "", self._pause_s
         for attempt in range(self._attempts):
             if self._unreached >= 2 * self._parallel:
@@ -296,6 +290,15 @@ class Judge:
         except OSError as error:
             raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
         self._known[key] = replace(judgement, cached=True)
+
+
+def judged(rubric: Rubric, item: Item) -> str:
+    """What is judged, rubric and message, as a hash: the same for every judge, and for people."""
+    return _digest([rubric.name, rubric.fingerprint, _filled(rubric, item)])
+
+
+def _filled(rubric: Rubric, item: Item) -> str:
+    return rubric.fill(item.prompt, judged_part(item.response), item.metadata)
 
 
 def _digest(facts: list[str]) -> str:

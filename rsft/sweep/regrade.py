@@ -28,6 +28,19 @@ class Regraded:
     """Answers that could not be graded this time."""
 
     @property
+    def lines(self) -> list[str]:
+        """The same for eyes."""
+        ways = {
+            benchmark: ", ".join(f"{count} {old} -> {new}" for (old, new), count in moved.most_common())
+            for benchmark, moved in sorted(self.changed.items())
+        }
+        said = [f"{benchmark}: {moved or 'no verdict changed'}" for benchmark, moved in ways.items()]
+        return [
+            *said,
+            f"{self.answers:,} answers in {self.cells:,} cells graded again, {self.errors:,} errors",
+        ]
+
+    @property
     def record(self) -> dict[str, Any]:
         """For the report, with the time."""
         moved = {name: found.total() for name, found in self.changed.items() if found}

@@ -26,6 +26,7 @@ from rsft.storage import Storage
 from rsft.sweep.evaluate import kept_canary, write_problems
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
+from rsft.sweep.judges import agreements
 from rsft.sweep.judging import judge_waiting, judges_here
 from rsft.sweep.live import score_words
 from rsft.sweep.plan import Question, question
@@ -166,6 +167,17 @@ def _canary(base: Base, storage: Storage, engines: Engines) -> Canary:
     return kept_canary(storage, path, ModelSpec(source=base.source), base, engines)
 
 
+def show_judges(storage: Storage, console: Console) -> None:
+    """Prints how far the judges of a storage agree, with each other and with people."""
+    from rsft.report.judges import judges_table  # the report's packages
+
+    if found := judges_table(agreements(storage)):
+        table = Table(*found.head, box=None)
+        for row in found.rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+
+
 def _show(cells: Sequence[Asked], storage: Storage, console: Console) -> int:
     heads = ("model", "benchmark", "accuracy", "truncated", "finished", "tokens", "problems x samples")
     table = Table(*heads, box=None)
@@ -187,5 +199,7 @@ def _show(cells: Sequence[Asked], storage: Storage, console: Console) -> int:
             f"{accuracy.problems} x {cell.question.samples}",
         )
     console.print(table)
+    if any(cell.question.card.grader == "judge" for cell in cells):
+        show_judges(storage, console)
     console.print(f"answers and scores: {storage.root}", highlight=False, soft_wrap=True)
     return 1 if failed else 0
