@@ -72,7 +72,7 @@ def part(folder: str, first: int) -> str:
 
 
 def earlier(folder: str, time: str, ending: str) -> str:
-    """Scores of a cell (`parquet`) and their marker (`json`) from before it was graded again."""
+    """Scores of a cell (`parquet`) and their marker (`json`) from before a verdict changed."""
     return f"{folder}/earlier/{time}.{ending}"
 
 
