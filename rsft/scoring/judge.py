@@ -163,27 +163,27 @@ class Judge:
         }
 
     def hear(self, key: str, words: str) -> Judgement:
-        """Reads and keeps what a judge without an address has said, its thinking left out; also words without
-        a verdict, since it says the same when it is asked again.
+        """Reads and keeps what a judge without an address has said; also words without a verdict, since it
+        says the same when it is asked again.
 
         Raises:
             StorageError: the verdict cannot be kept.
         """
-        said = judged_part(words)
-        silent = (
-            "the judge never ended its thinking" if words else "the judge's context has no room to answer"
-        )
-        judgement = self._read(said) if said else Judgement(0.0, why=silent)
+        judgement = self._read(words) if words else Judgement(0.0, why="the judge had no room to answer")
         if judgement.why:
             judgement = replace(judgement, words=words)
         self._keep(key, judgement)
         return judgement
 
     def _read(self, words: str) -> Judgement:
-        raw = self._rubric.read(words)
-        if raw is None:
-            return Judgement(0.0, why=f"no verdict in the judge's words: {words!r:.120}")
-        return Judgement(raw, words)
+        """The verdict in a judge's words, its thinking left out: there it tries verdicts on."""
+        said = judged_part(words)
+        raw = self._rubric.read(said)
+        if raw is not None:
+            return Judgement(raw, said)
+        if words.strip() and not said:
+            return Judgement(0.0, why="the judge never ended its thinking")
+        return Judgement(0.0, why=f"no verdict in the judge's words: {said!r:.120}")
 
     def _judge(self, item: Item) -> Judgement:
         asked = _filled(self._rubric, item)
@@ -217,11 +217,12 @@ class Judge:
         """One request; the judge's words."""
         messages = [{"role": "system", "content": self._rubric.system}, {"role": "user", "content": asked}]
         body = {"model": self._model, "messages": messages, "temperature": 0.0, "seed": 0}
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {key}"
         assert self._url is not None, "a judge without an address is not asked from here"
+        headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
+        if key := os.environ.get(KEY):
+            # Not sent on to where a server redirects us.
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
             reply = json.loads(self._body(request))
             words = reply["choices"][0]["message"]["content"]
@@ -255,7 +256,9 @@ class Judge:
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         with error:
-            said = " ".join(error.read(300).decode("utf-8", "replace").split())
+            said = " ".join(error.read(2_000).decode("utf-8", "replace").split())
+        if key := os.environ.get(KEY):
+            said = said.replace(key, "(the key)")  # some servers repeat what they refuse
         if error.code in (408, 409, 425, 429) or error.code >= 500:
             pause_s = 0.0
             with contextlib.suppress(ValueError, TypeError):  # it may be a date, or not there
