@@ -107,6 +107,9 @@ def test_programs_and_asserts() -> None:
     assert status(MBPP, "```python\ndef total(n):\n    return sum(n)\n```") == "passed"
     assert status(MBPP, "```python\ndef total(n):\n    return 3\n```") == "failed"
     assert status(MBPP, "```python\ndef sum_of(n):\n    return 3\n```") == "failed"
+    divisors = {"tests": ["assert sum(10, 15) == 6"]}  # MBPP 115 asks for a function of a builtin's name
+    assert status(divisors, "```python\ndef divisors(n, m):\n    return 6\n```") == "failed"
+    assert status(divisors, "```python\ndef sum(n, m):\n    return 6\n```") == "passed"
 
 
 VALUES = {

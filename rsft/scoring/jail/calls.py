@@ -81,6 +81,7 @@ class Calls:
         self._raised: list[BaseException] = []
         self._lent = Lent(TRUSTED_MODULES)
         self._asked = False
+        self._untouched = False  # the code defines nothing that the tests use
         self._waiting = False
         self._over = False
         self._idle_since = time.monotonic()
@@ -153,7 +154,7 @@ class Calls:
         if not self._take(theirs, space) and entry_point is None:
             # Asked for a function with a builtin's name. Had the tests any other of the code's names,
             # this would let it replace what they compare with.
-            self._take(sorted(used & vars(builtins).keys()), space)
+            self._untouched = not self._take(sorted(used & vars(builtins).keys()), space)
         if entry_point is not None and entry_point not in space:
             return Outcome("failed", f"the code does not define {entry_point}")
         for test in compiled:
@@ -250,6 +251,9 @@ class Calls:
             return Outcome("fault", f"the test itself ran longer than {self._limit_s:g} s")
         if isinstance(error, NameError) and entry_point is None and _is_of_test(error):
             return Outcome("failed", f"the code does not define {error.name}")
+        if isinstance(error, TypeError | ValueError | AssertionError) and self._untouched:
+            # They used a builtin for the function of its name that was asked for.
+            return Outcome("failed", "the code defines none of the names that the tests use")
         # What a candidate returns can make a test raise anything but these.
         broken = isinstance(error, NameError | ImportError | SyntaxError | SystemExit | CannotCross)
         if broken or not self._asked or not isinstance(error, Exception):
