@@ -6,7 +6,9 @@ the values it returns and the text it prints.
 
 from __future__ import annotations
 
+import _sitebuiltins
 import atexit
+import builtins
 import contextlib
 import os
 import socket
@@ -36,6 +38,9 @@ def spawn_for_ever(control: socket.socket, parts: Sequence[Part], enter: Callabl
         enter: takes a new process's rights away.
     """
     sys.argv[:] = ["answer.py"]
+    # A virtual environment's own is not in here; and these two come with `site`, which costs time.
+    sys.executable = getattr(sys, "_base_executable", sys.executable)
+    vars(builtins).update((name, _sitebuiltins.Quitter(name, "Ctrl-D")) for name in ("exit", "quit"))
     if parts:
         _before(parts[0][:-1], {})  # what it imports is there for all processes, and paid for once
     while True:
@@ -76,7 +81,7 @@ def _compiled(parts: Sequence[Part]) -> tuple[Part, types.CodeType]:
     why = "no code"
     for *before, source in parts:
         try:
-            return before, compile(source, "<answer>", "exec", dont_inherit=True)
+            return before, compile(source.removeprefix("\ufeff"), "<answer>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             why = f"{type(error).__name__}: {error}"  # a NUL, a lone surrogate, or nesting too deep
     raise NoProgram(why)
@@ -126,7 +131,8 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except BaseException:
         code = code or 1
     os._exit(code & 0xFF)
