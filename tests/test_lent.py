@@ -75,6 +75,15 @@ PASSES = {
         "    def __rmul__(self, k): return f(k * self.x)\n    def __eq__(self, o): return self.x == o.x",
         "assert f(1) + f(2) == f(3) and 3 * f(2) == f(6)\nassert isinstance(f(1), f)",
     ),
+    "what it prints": (
+        "def f(x):\n    print('value', x)",
+        """
+        import contextlib, io
+        with contextlib.redirect_stdout(io.StringIO()) as heard:
+            f("a")
+        assert heard.getvalue() == "value a\\n"
+        """,
+    ),
     "numpy on both sides": (
         "import numpy as np\ndef f(x): return np.array(x) * 2",
         "import numpy as np\nassert np.allclose(f([1, 2]), [2, 4])",

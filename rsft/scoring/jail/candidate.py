@@ -10,6 +10,7 @@ import _sitebuiltins
 import atexit
 import builtins
 import contextlib
+import io
 import os
 import socket
 import sys
@@ -145,15 +146,22 @@ class _Calls:
         self._channel, self._space = channel, space
         self._kept: list[Any] = []
         self._lent: dict[int, Proxy] = {}
+        self._printed: io.TextIOWrapper | None = None
         # Asking and being asked nest; threads of the candidate ask one after the other.
         self._lock = threading.RLock()
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """The reply to a request of the examiner."""
         try:
-            return self._answer(request)
+            reply = self._answer(request)
         except BaseException as error:
-            return _raised(error)
+            reply = _raised(error)
+        if self._printed is not None:
+            self._printed.seek(0)
+            reply["printed"] = self._printed.read()
+            self._printed.seek(0)
+            self._printed.truncate()
+        return reply
 
     def ask(self, action: str, *arguments: Any, **keywords: Any) -> Any:
         """Has the examiner do something with an object of the tests; gives a plain value or a proxy.
@@ -173,6 +181,9 @@ class _Calls:
     def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "defines":
             return {"value": [name in self._space for name in request["names"]]}
+        if request["do"] == "listen":
+            sys.stdout = self._printed = io.TextIOWrapper(io.BytesIO(), "utf-8", "replace")
+            return {"value": None}
         if request["do"] == "name":
             value = self._space[request["name"]]
             return {"value": self._refer(value) if callable(value) else self._packed(value)}
