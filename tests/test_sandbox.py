@@ -79,6 +79,13 @@ ATTACKS = {
                     except OSError: pass
             return 0
     """,
+    "kills its group and session": """
+        import os
+        def f(x):
+            for group in (0, os.getsid(0)):
+                try: os.killpg(group, 9)
+                except OSError: pass
+    """,
     "an object equal to all": """
         class All:
             __eq__ = __le__ = __ge__ = __contains__ = lambda *a: True
@@ -257,6 +264,13 @@ def test_it_has_no_rights() -> None:
             return mounted, traced, user
     """
     assert called(code, "assert f() == (-1, -1, 'nobody')") == Outcome("passed")
+
+
+def test_its_process_group_and_session_are_its_own() -> None:
+    """One of 0 would have its leader outside the namespace: there, killpg reaches what watches the exam."""
+    groups = "import os\ndef f(): return os.getpgrp(), os.getsid(0), os.getpgid(1)"
+    group, session, examiners = eval(seen(groups).removeprefix("a test does not hold: line 1, "))
+    assert group == session != examiners == 1
 
 
 def test_each_exam_begins_in_an_empty_folder() -> None:
