@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from test_judging import HARMFUL, JUDGE, Court, evaluate, ids
 from typer.testing import CliRunner, Result
 
 from rsft.cli import app
 from rsft.errors import DataError
+from rsft.scoring.agreement import Agreement
 from rsft.storage import Storage
 from rsft.sweep.judges import agreements
 from rsft.sweep.labels import draw, read_sheet, take
@@ -63,6 +66,18 @@ def test_a_larger_draw_has_the_same_and_more_and_two_people_are_compared(storage
     pairs = {names[1:]: both.items for names, both in agreements(storage).items()}
     assert pairs["anna (a person)", "bo (a person)"] == 3
     assert sorted(pairs.values()) == [3, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("items", "good", "kappa"), [(30, 0.5, 0.6), (60, 0.8, 0.2), (60, 0.8, 0.9), (150, 0.95, 0.6)]
+)
+def test_intervals_of_kappa_hold_the_truth(items: int, good: float, kappa: float) -> None:
+    both = kappa * good * (1 - good)
+    shares = [good**2 + both, good * (1 - good) - both, good * (1 - good) - both, (1 - good) ** 2 + both]
+    draws = np.random.default_rng(0).multinomial(items, shares, 3_000)
+    found = [Agreement(*map(int, draw)).kappa_interval for draw in draws]
+    held = np.mean([low <= kappa <= high for low, high in found if not math.isnan(low)])
+    assert 0.93 <= held <= 0.995, held
 
 
 @pytest.mark.parametrize(

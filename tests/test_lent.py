@@ -135,6 +135,13 @@ def test_an_object_near_to_every_number_is_near_to_none() -> None:
         assert status(near, f"import math\nassert {test}") == "failed", test
 
 
+def test_a_named_tuple_without_measure_fails_at_once() -> None:
+    wide = (
+        "from collections import namedtuple\ndef f(x): return namedtuple('P', [f'f{i}' for i in range(9999)])"
+    )
+    assert status(wide + "(*range(9999))", "assert f(1)") == "failed"
+
+
 def test_what_cannot_be_sent_is_a_fault_and_not_the_codes() -> None:
     assert status("def f(x): return 1", "import threading\nassert f(threading.Lock()) == 1") == "fault"
 

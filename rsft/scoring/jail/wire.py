@@ -20,6 +20,7 @@ LONGEST_MESSAGE = 64 << 20
 """Bytes of one message; a longer one is refused unread."""
 
 _SIZE = struct.Struct("!Q")
+_MOST_FIELDS = 256
 _MOST_JSON_DIGITS = 1 << 63
 """Longer integers cross as hexadecimal: Python refuses decimal ones above 4,300 digits."""
 
@@ -163,6 +164,8 @@ def _unpacked(content: list[Any], resolve: Callable[..., Any]) -> Any:
 
 @lru_cache(maxsize=64)
 def _named(name: str, fields: tuple[str, ...]) -> Any:
+    if len(fields) > _MOST_FIELDS:  # making such a class takes the examiner's time
+        raise ValueError(f"a tuple of {len(fields)} named fields")
     return namedtuple(name, fields)  # which refuses what is no identifier
 
 
