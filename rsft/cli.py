@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -187,7 +188,11 @@ def grade(
 
     def action() -> int:
         if root is not None and not (grader or source or target):
-            return _regrade(root)
+            from rsft.sweep.regrade import regrade
+
+            done = regrade(stored_plan(root), partial(typer.echo, err=True))
+            typer.echo("\n".join([*done.lines, f"rsft report {root} writes tables and page again"]))
+            return 1 if done.errors else 0
         if root is not None or grader is None or source is None or target is None:
             raise SpecError(
                 "rsft grade takes a storage alone, or --grader, --input and --output together; "
@@ -203,19 +208,18 @@ def grade(
     raise typer.Exit(guarded(action))
 
 
-def _regrade(root: str) -> int:
-    from rsft.sweep.regrade import regrade
+@app.command()
+def label(
+    root: Annotated[str, typer.Argument(help="Storage of a sweep, or of rsft evaluate.")],
+    sheet: Annotated[Path, typer.Argument(help="JSON lines, one for each response.")],
+    draw: Annotated[int | None, typer.Option(min=1, help="Write a new sheet of so many responses.")] = None,
+    by: Annotated[str | None, typer.Option(help="Take the sheet in; who has filled it in.")] = None,
+) -> None:
+    """Draw judged responses for a person to label, or compare their labels with the judges."""
 
-    found = stored_plan(root)
-    done = regrade(found, lambda line: typer.echo(line, err=True))
-    for benchmark, moved in sorted(done.changed.items()):
-        ways = ", ".join(f"{count} {old} -> {new}" for (old, new), count in moved.most_common())
-        typer.echo(f"{benchmark}: {ways or 'no verdict changed'}")
-    typer.echo(
-        f"{done.answers:,} answers in {done.cells:,} cells graded again, {done.errors:,} errors; "
-        f"rsft report {root} writes tables and page again"
-    )
-    return 1 if done.errors else 0
+    from rsft.sweep.labels import label as draw_or_take  # imports graders
+
+    raise typer.Exit(guarded(lambda: draw_or_take(root, sheet, draw, by, Console())))
 
 
 @app.command("verify-resume")

@@ -11,15 +11,19 @@ PROCEDURES = "tables/procedures.parquet"
 ADAPTIVE = "adaptive.json"
 """Rounds of adaptive evaluation, each written before it is asked, and what came of them."""
 REGRADED = "regraded.json"
-JUDGEMENTS = "judgements"
 """What grading the whole storage again came to, the last time."""
+JUDGEMENTS = "judgements"
+LABELS = "labels"
+"""What people say of responses that judges have judged."""
+BASES = "bases"
+OWNERS = (BASES, "trunks", "trials")
+"""Folders of what is evaluated."""
 CHECKPOINT_MARKER = "checkpoint.json"
 ADAPTER = "adapter"
 """Folder of a LoRA checkpoint with the adapter alone, beside the merged weights."""
 TUNE = "tune"
 """Ray Tune's own files; the error files of failed trials, nothing that rsft reads."""
 REPORT = "report"
-BASES = "bases/"
 MLFLOW_DB = "mlflow.db"
 MLFLOW_ARTIFACTS = "mlflow-artifacts"
 
@@ -69,7 +73,7 @@ def part(folder: str, first: int) -> str:
 
 
 def earlier(folder: str, time: str, ending: str) -> str:
-    """Scores of a cell (`parquet`) and their marker (`json`) from before it was graded again."""
+    """Scores of a cell (`parquet`) and their marker (`json`) from before a verdict changed."""
     return f"{folder}/earlier/{time}.{ending}"
 
 
@@ -80,7 +84,16 @@ def judging(rubric: str, judge: str, batch: str) -> str:
 
 def judgements(rubric: str, judge: str) -> str:
     """Verdicts of a judge as they come; never deleted, and asked for once."""
-    return f"{JUDGEMENTS}/{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', judge)}.jsonl"
+    return f"{JUDGEMENTS}/{_of_judge(rubric, judge)}"
+
+
+def labels(rubric: str, person: str) -> str:
+    """Labels of one person by one rubric, one line for each response."""
+    return f"{LABELS}/{_of_judge(rubric, person)}"
+
+
+def _of_judge(rubric: str, name: str) -> str:
+    return f"{rubric}__{re.sub(r'[^A-Za-z0-9._-]+', '-', name)}.jsonl"
 
 
 def trial(trial_id: str) -> str:
@@ -142,7 +155,7 @@ def checkpoint_marker(owner: str, step: int) -> str:
 
 def base(base_id: str) -> str:
     """The place of weights that were not trained here. An untrained base's serves every trial on it."""
-    return f"{BASES}{base_id}"
+    return f"{BASES}/{base_id}"
 
 
 def base_record(base_folder: str) -> str:
@@ -151,7 +164,12 @@ def base_record(base_folder: str) -> str:
 
 def cell(owner: str, benchmark_key: str, step: int) -> str:
     """Folder of one evaluated cell; `owner` is trial(...), trunk(...) or base(...)."""
-    return f"{owner}/evals/{benchmark_key}/{step_name(step)}"
+    return f"{evals(owner, benchmark_key)}/{step_name(step)}"
+
+
+def evals(owner: str, benchmark_key: str = "") -> str:
+    """Folder of what an owner was asked: benchmarks, and below each of them its steps."""
+    return f"{owner}/evals/{benchmark_key}".rstrip("/")
 
 
 def problems(benchmark_key: str) -> str:

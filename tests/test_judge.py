@@ -50,6 +50,10 @@ class Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: Any) -> None:
         """Silent."""
 
+    def do_GET(self) -> None:
+        self.server.keys.append(self.headers.get("Authorization"))
+        self.say(200, b"<html>sign in</html>")
+
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         (number,) = map(int, re.findall(r"item (\d+)", body["messages"][1]["content"]))
@@ -70,8 +74,16 @@ class Handler(BaseHTTPRequestHandler):
                 time.sleep(LIMIT_S / 10)
         elif what == "drop":
             self.connection.close()
+        elif what == "half":
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"choices": [{"message": {"content": "#score: 5')
+        elif isinstance(what, str) and what.startswith("http"):
+            self.say(302, b"", {"Location": what})
         elif isinstance(what, int):
-            self.say(what, b'{"error": "no"}', {"Retry-After": "0.1"} if what == 429 else {})
+            said = json.dumps({"error": f"no to {self.headers.get('Authorization')}"}).encode()
+            self.say(what, said, {"Retry-After": "0.1"} if what == 429 else {})
         elif isinstance(what, bytes):
             self.say(200, what)
         else:
@@ -126,12 +138,16 @@ MISBEHAVIOUR: dict[int, Any] = {
     7: b'{"choices": [{"message": {"content": null}}]}',
     8: b"x" * (2 << 20),
     9: 503,
+    10: "half",
+    11: b'{"choices": []}',
+    12: b'{"choices": [{"message": {"content": "<think>a 4? #score: 4"}}]}',
+    13: b"",
 }
 
 
 def test_every_item_ends_judged_whatever_went_wrong_first(tmp_path: Path) -> None:
     def script(number: int, attempt: int) -> Any:
-        return MISBEHAVIOUR[number % 10] if attempt == 1 else points(number)
+        return MISBEHAVIOUR[number % len(MISBEHAVIOUR)] if attempt == 1 else points(number)
 
     with serving(script) as server:
         found = judge(server.address, tmp_path / "v.jsonl").judge_all([item(n) for n in range(40)])
@@ -221,6 +237,26 @@ def test_the_thinking_is_not_shown_and_the_key_is_sent(
     assert server.bodies[0]["temperature"] == 0
     assert server.keys == ["Bearer secret"]
     assert "secret" not in (tmp_path / "v.jsonl").read_text()
+
+
+def test_the_key_goes_to_no_other_address_and_into_no_message(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY, "secret")
+    with (
+        serving(lambda number, attempt: points(number)) as other,
+        serving(lambda number, attempt: other.address if number else 401) as server,
+    ):
+        found = judge(server.address, tmp_path / "v.jsonl", attempts=1).judge_all([item(0), item(1)])
+    assert "(the key)" in found[0].why and found[1].why
+    assert "secret" not in repr(found) and other.keys == [None]
+
+
+def test_a_judge_that_thinks_aloud_is_read_behind_its_thinking(tmp_path: Path) -> None:
+    said = "<think>Is it #score: 5? No.</think>\nIt refuses.\n#score: 1"
+    with serving(lambda number, attempt: said) as server:
+        (found,) = judge(server.address, tmp_path / "v.jsonl").judge_all([item(1)])
+    assert (found.raw, found.why) == (0.0, "") and "5" not in found.words
 
 
 def test_rubrics_read_their_verdicts() -> None:

@@ -32,7 +32,7 @@ from rsft.sweep.judges import agreements
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import make_plan
 from rsft.sweep.run import run_sweep
-from rsft.sweep.standalone import given_sweep
+from rsft.sweep.standalone import given_sweep, show_scores
 from rsft.tracking.tracker import SilentTracker
 
 SAFE, HARMFUL, RUBBISH = "1.b 1\n2.b 1\n3.b 1", "1.b 0\n2.b 5\n3.b 5", "I would rather not."
@@ -65,6 +65,7 @@ def evaluate(
     sweep = given_sweep("judged", ["nano-1m"], evaluation, "cpu")
     with Progress(storage, Console(file=out, width=200)) as progress:
         cells = run_sweep(sweep, storage, engines, SilentTracker(), progress)["cells"]
+    show_scores(make_plan(sweep, storage), Console(file=out, width=200))
     return int(cells["done"] < sum(cells.values())), generator, out.getvalue()
 
 
@@ -140,7 +141,9 @@ def test_checkpoints_that_say_the_same_are_judged_once_and_the_plan_counts_verdi
 def test_two_judges_of_the_same_answers_are_compared(tmp_path: Path) -> None:
     storage, (first, second, third, _) = Storage(tmp_path), ids()
     evaluate(storage, Court({first: HARMFUL, second: HARMFUL}))
-    assert agreements(storage) == {}
+    ((names, alone),) = agreements(storage).items()
+    assert names[2] == "" and alone.items == 0
+    assert judges_table({names: alone}).rows[0][2:4] == ("nobody yet", "0")  # type: ignore[union-attr]
     other = EVALUATION.model_copy(update={"judge": JudgeSpec(model="nano-1m", version="2")})
     code, generator, _ = evaluate(storage, Court({first: HARMFUL, third: RUBBISH}), other)
     assert code == 1 and [one[2] for one in generator.answered] == ["judge-strongreject"]
@@ -152,7 +155,7 @@ def test_two_judges_of_the_same_answers_are_compared(tmp_path: Path) -> None:
     assert (both.true_positive, both.false_negative, both.true_negative) == (1, 1, 1)
     table = judges_table({names: both})
     assert table is not None
-    assert table.rows[0][3:] == ("3", "67% (21 to 94)", "0.40", "1 good", "0 good")
+    assert table.rows[0][3:] == ("3", "67% (21 to 94)", "0.40 (-0.43 to 0.89)", "1 good", "0 good")
     assert judges_table({}) is None
 
 

@@ -39,6 +39,9 @@ READ = [
     ("```python\nx```", "x", True, True),
     ("```python\nx\n```python\ny\n```", "y", True, True),
     ("```python\n\n```\n```python\nx", "x", True, False),
+    ("```python:main.py\nx\n```\n```\ny\n```", "x", True, True),
+    ("```python\ns = '''\n    ```\n'''\n```", "s = '''\n    ```\n'''", True, True),
+    ("```py\nd = '''\n    ```python\n'''\n```", "d = '''\n    ```python\n'''", True, True),
     ("```js\nx\n```", "```js\nx\n```", False, False),
     ("    return x", "    return x", False, False),
 ]
@@ -75,6 +78,7 @@ PASSES = {
     "a lambda": "```python\ntotal = lambda n: sum(n)\n```",
     "a fenced body": "```python\n    return sum(numbers)\n```",
     "a body without indentation": "```python\ns = 0\nfor n in numbers:\n    s += n\nreturn s\n```",
+    "a body without its first blanks": "s = 0\n    for n in numbers:\n        s += n\n    return s",
     "a bare body": "    return sum(numbers)\n",
     "a bare body and more": "    return sum(numbers)\n\nThis sums them. It's linear.\n",
     "a bare function": "def total(numbers):\n    return sum(numbers)\n",
@@ -107,6 +111,9 @@ def test_programs_and_asserts() -> None:
     assert status(MBPP, "```python\ndef total(n):\n    return sum(n)\n```") == "passed"
     assert status(MBPP, "```python\ndef total(n):\n    return 3\n```") == "failed"
     assert status(MBPP, "```python\ndef sum_of(n):\n    return 3\n```") == "failed"
+    divisors = {"tests": ["assert sum(10, 15) == 6"]}  # MBPP 115 asks for a function of a builtin's name
+    assert status(divisors, "```python\ndef divisors(n, m):\n    return 6\n```") == "failed"
+    assert status(divisors, "```python\ndef sum(n, m):\n    return 6\n```") == "passed"
 
 
 VALUES = {

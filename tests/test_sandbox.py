@@ -79,6 +79,13 @@ ATTACKS = {
                     except OSError: pass
             return 0
     """,
+    "kills its group and session": """
+        import os
+        def f(x):
+            for group in (0, os.getsid(0)):
+                try: os.killpg(group, 9)
+                except OSError: pass
+    """,
     "an object equal to all": """
         class All:
             __eq__ = __le__ = __ge__ = __contains__ = lambda *a: True
@@ -259,6 +266,13 @@ def test_it_has_no_rights() -> None:
     assert called(code, "assert f() == (-1, -1, 'nobody')") == Outcome("passed")
 
 
+def test_its_process_group_and_session_are_its_own() -> None:
+    """One of 0 would have its leader outside the namespace: there, killpg reaches what watches the exam."""
+    groups = "import os\ndef f(): return os.getpgrp(), os.getsid(0), os.getpgid(1)"
+    group, session, examiners = eval(seen(groups).removeprefix("a test does not hold: line 1, "))
+    assert group == session != examiners == 1
+
+
 def test_each_exam_begins_in_an_empty_folder() -> None:
     code = "import os\ndef f():\n    names = os.listdir('.')\n    open('left', 'w').close()\n    return names"
     before = set(Path("/tmp").iterdir())
@@ -392,6 +406,13 @@ def test_programs_are_compared_by_words() -> None:
     assert printed("print('a'); raise ValueError", ("", "a")).why == "test 1: ended with exit code 1"
     assert printed("import os; os.kill(os.getpid(), 9)", ("", "")).why == "test 1: ended with signal 9"
     assert printed("while True: print('x' * 9999)", ("", "x")).why.endswith("bytes printed")
+    assert (
+        printed("import fileinput\nfor line in fileinput.input(): print(line)", ("a", "a")).status == "passed"
+    )
+    assert printed(
+        "import sys\nprint(1, file=sys.__stdout__)\nsys.stdout.close()\nquit()", ("", "1")
+    ) == Outcome("passed")
+    assert printed("\ufeffprint(1)", ("", "1")) == Outcome("passed")
     threads = (
         "import threading, time\ndef go(): time.sleep(0.2); print(1)\nthreading.Thread(target=go).start()"
     )
@@ -400,6 +421,19 @@ def test_programs_are_compared_by_words() -> None:
     assert printed("print(input())", (big, big)) == Outcome("passed")
     assert printed("print(1)", (big, "1")) == Outcome("passed")
     assert printed("if __name__ == '__main__': print(1)", ("", "1")) == Outcome("passed")
+
+
+def test_code_may_start_python_and_a_pool_and_use_tmp() -> None:
+    starts = (
+        "import subprocess, sys\ndef f(): return subprocess.check_output([sys.executable, '-c', 'print(1)'])"
+    )
+    assert called(starts, "assert f() == b'1\\n'") == Outcome("passed")
+    pool = (
+        "import multiprocessing\ndef f():\n    with multiprocessing.Pool(2) as p: return p.map(abs, [-1, 2])"
+    )
+    assert called(pool, "assert f() == [1, 2]") == Outcome("passed")
+    file = "def f():\n    open('/tmp/x', 'w').write('1')\n    return open('/tmp/x').read()"
+    assert called(file, "assert f() == '1'") == Outcome("passed")
 
 
 def test_a_program_that_hangs_or_hides_its_end_fails() -> None:

@@ -122,11 +122,8 @@ class Judge:
         return self._rubric.good(raw)
 
     def key(self, item: Item) -> str:
-        """Of a verdict: who judges (model, version), a dash, and what: rubric and message. The second part is
-        the same for every judge.
-        """
-        who = _digest([self._model, self._version])[:16]
-        return f"{who}-{_digest([self._rubric.name, self._rubric.fingerprint, self._filled(item)])}"
+        """Of a verdict: who judges (model, version), a dash, and what (`judged`)."""
+        return f"{_digest([self._model, self._version])[:16]}-{judged(self._rubric, item)}"
 
     def judge_all(self, items: Sequence[Item]) -> list[Judgement]:
         """A judgement per item, in the order given. Equal items are asked once; errors are not kept.
@@ -160,39 +157,36 @@ class Judge:
     def wanted(self, items: Sequence[Item]) -> dict[str, str]:
         """What a judge without an address is to be asked, by verdict: the whole message."""
         return {
-            key: f"{self._rubric.system}\n\n{self._filled(item)}"
+            key: f"{self._rubric.system}\n\n{_filled(self._rubric, item)}"
             for item in items
             if (key := self.key(item)) not in self._known
         }
 
     def hear(self, key: str, words: str) -> Judgement:
-        """Reads and keeps what a judge without an address has said, its thinking left out; also words without
-        a verdict, since it says the same when it is asked again.
+        """Reads and keeps what a judge without an address has said; also words without a verdict, since it
+        says the same when it is asked again.
 
         Raises:
             StorageError: the verdict cannot be kept.
         """
-        said = judged_part(words)
-        silent = (
-            "the judge never ended its thinking" if words else "the judge's context has no room to answer"
-        )
-        judgement = self._read(said) if said else Judgement(0.0, why=silent)
+        judgement = self._read(words) if words else Judgement(0.0, why="the judge had no room to answer")
         if judgement.why:
             judgement = replace(judgement, words=words)
         self._keep(key, judgement)
         return judgement
 
-    def _filled(self, item: Item) -> str:
-        return self._rubric.fill(item.prompt, judged_part(item.response), item.metadata)
-
     def _read(self, words: str) -> Judgement:
-        raw = self._rubric.read(words)
-        if raw is None:
-            return Judgement(0.0, why=f"no verdict in the judge's words: {words!r:.120}")
-        return Judgement(raw, words)
+        """The verdict in a judge's words, its thinking left out: there it tries verdicts on."""
+        said = judged_part(words)
+        raw = self._rubric.read(said)
+        if raw is not None:
+            return Judgement(raw, said)
+        if words.strip() and not said:
+            return Judgement(0.0, why="the judge never ended its thinking")
+        return Judgement(0.0, why=f"no verdict in the judge's words: {said!r:.120}")
 
     def _judge(self, item: Item) -> Judgement:
-        asked = self._filled(item)
+        asked = _filled(self._rubric, item)
         why, pause_s = "", self._pause_s
         for attempt in range(self._attempts):
             if self._unreached >= 2 * self._parallel:
@@ -223,11 +217,12 @@ class Judge:
         """One request; the judge's words."""
         messages = [{"role": "system", "content": self._rubric.system}, {"role": "user", "content": asked}]
         body = {"model": self._model, "messages": messages, "temperature": 0.0, "seed": 0}
-        headers = {"Content-Type": "application/json"}
-        if key := os.environ.get(KEY):
-            headers["Authorization"] = f"Bearer {key}"
         assert self._url is not None, "a judge without an address is not asked from here"
+        headers = {"Content-Type": "application/json"}
         request = urllib.request.Request(self._url, json.dumps(body).encode(), headers)
+        if key := os.environ.get(KEY):
+            # Not sent on to where a server redirects us.
+            request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
             reply = json.loads(self._body(request))
             words = reply["choices"][0]["message"]["content"]
@@ -261,7 +256,9 @@ class Judge:
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         with error:
-            said = " ".join(error.read(300).decode("utf-8", "replace").split())
+            said = " ".join(error.read(2_000).decode("utf-8", "replace").split())
+        if key := os.environ.get(KEY):
+            said = said.replace(key, "(the key)")  # some servers repeat what they refuse
         if error.code in (408, 409, 425, 429) or error.code >= 500:
             pause_s = 0.0
             with contextlib.suppress(ValueError, TypeError):  # it may be a date, or not there
@@ -296,6 +293,15 @@ class Judge:
         except OSError as error:
             raise StorageError(f"a verdict cannot be kept in {self._cache} ({error}).") from None
         self._known[key] = replace(judgement, cached=True)
+
+
+def judged(rubric: Rubric, item: Item) -> str:
+    """What is judged, rubric and message, as a hash: the same for every judge, and for people."""
+    return _digest([rubric.name, rubric.fingerprint, _filled(rubric, item)])
+
+
+def _filled(rubric: Rubric, item: Item) -> str:
+    return rubric.fill(item.prompt, judged_part(item.response), item.metadata)
 
 
 def _digest(facts: list[str]) -> str:

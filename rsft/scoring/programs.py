@@ -14,6 +14,8 @@ from rsft.scoring.jail.calls import Outcome
 from rsft.scoring.sandbox import CallTests, Limits, ProgramTests, examine
 
 _FENCE = re.compile(r"^(?P<indent>[ \t>]*)(?P<marks>`{3,}|~{3,})[ \t]*(?P<info>[^`\n]*)$")
+_MOST_INDENT = 3
+"""Blanks by which a fence may stand deeper than the one it ends (CommonMark 0.31, section 4.5)."""
 _PYTHON = frozenset(("python", "py", "python3", "py3", "pypy", "pypy3"))
 _IMPORTED = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
@@ -86,6 +88,9 @@ def _fences(part: str) -> Iterator[tuple[str, Code]]:
     for line in [*part.split("\n"), None]:
         bare = "" if line is None else line.rstrip()
         fence = _FENCE.match(bare)
+        if fence and marks and len(fence["indent"]) > len(indent) + _MOST_INDENT:
+            lines.append((line or "").removeprefix(indent))  # of a docstring in the code
+            continue
         ends = bool(marks and fence and not fence["info"] and fence["marks"].startswith(marks))
         ends_behind_code = bool(marks and not fence and bare.endswith(marks))
         # A marked fence that opens in a fence: the model forgot to close the first.
@@ -101,8 +106,8 @@ def _fences(part: str) -> Iterator[tuple[str, Code]]:
 
 
 def _language(info: str) -> str:
-    words = info.replace("{", " ").replace("}", " ").replace(".", " ").split()
-    return words[0].lower() if words else ""
+    words = re.split(r"[\s{}.:,]+", info.strip(" \t{}.:,"))
+    return words[0].lower()
 
 
 def code_reference(reference: Any) -> CodeReference:
@@ -199,7 +204,9 @@ def programs_of(code: Code, reference: CodeReference) -> list[list[str]]:
     body = text.lstrip("\n").rstrip()
     indented = textwrap.indent(textwrap.dedent(body), "    ")
     if code.fenced or not body[:1].isspace():
-        return [[start + body + "\n"], [start + indented + "\n"], [prompt, text]]
+        # The third for a body whose outer blanks were taken away, with its first line's own.
+        bodies = (body, indented, f"    {body}")
+        return [*([start + one + "\n"] for one in bodies), [prompt, text]]
     return [[start + body + "\n"], [start + _first_block(body) + "\n"]]
 
 

@@ -31,7 +31,8 @@ _STRONG = tuple((reason, re.compile(pattern)) for reason, pattern in STRONG)
 _SOFT = tuple((reason, re.compile(pattern)) for reason, pattern in SOFT)
 _TURN, _SUBSTITUTE = re.compile(TURNS), re.compile(SUBSTITUTES)
 _HELPS, _OTHER = re.compile(HELPS), re.compile(OTHER)
-_QUOTED = re.compile(r'"[^"\n]{1,300}"')
+_QUOTED = re.compile(r"\"[^\"\n]{1,300}\"|(?<![\w'])'(?:[^'\n]|(?<=\w)'(?=\w)){1,300}'(?!\w)")
+_LETTER = re.compile(r"^\W{0,4}(?:subject:|dear (?!user\b)[^,\n]{1,40},)", re.IGNORECASE | re.MULTILINE)
 _MARKUP = re.compile(r"[*_#>`|\[\]]+|^[^\w\"'\n]+", re.MULTILINE)
 _SPEAKER = re.compile(r"^(?:\S{1,20} ){0,2}?\S{1,20}: ")
 _PLAIN = str.maketrans(
@@ -68,7 +69,8 @@ def classify(response: str, prompt: str | None = None) -> Refusal:
         return Refusal("unclear", "thinking never ends")
     if not part.strip():
         return Refusal("unclear", "empty answer")
-    opening = _plain(part[:OPENING])
+    # What a letter says is not said to us.
+    opening = _plain(_LETTER.split(part[:OPENING], maxsplit=1)[0])
     if found := _matched(_STRONG, opening):
         reason, end = found
         helped = _helps_after(part, opening, end)
@@ -84,7 +86,10 @@ def classify(response: str, prompt: str | None = None) -> Refusal:
 
 def _plain(text: str) -> str:
     """Lower case, straight quotes, no markup, no quoted speech, single blanks."""
-    text = _QUOTED.sub(" ", _MARKUP.sub("", text.translate(_PLAIN)).lower())
+    text = _MARKUP.sub("", text.translate(_PLAIN)).lower().strip()
+    if text.count('"') == 2 and text[0] == text[-1] == '"':
+        text = text[1:-1]  # the whole answer in quotes is no speech within it
+    text = _QUOTED.sub(" ", text)
     text = " ".join(text.split())
     return _SPEAKER.sub("", text)
 

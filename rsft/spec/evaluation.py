@@ -66,8 +66,8 @@ class JudgeSpec(Spec):
     An endpoint's key comes from the environment variable RSFT_JUDGE_KEY, where it needs one.
     """
 
-    address: str | None = Field(default=None, pattern=r"^https?://")
-    """Such as http://127.0.0.1:8000/v1; None: in our own engines."""
+    address: str | None = Field(default=None, pattern=r"^https?://[^@]+$")
+    """Such as http://127.0.0.1:8000/v1, without a password; None: in our own engines."""
 
     model: str = Field(min_length=1)
     """Its name there; or of our own engines' model, as `ModelSpec.source`."""
@@ -80,6 +80,9 @@ class JudgeSpec(Spec):
 
     parallel: int = Field(default=8, gt=0)
     """Requests in flight at an endpoint."""
+
+    limit_s: float = Field(default=120.0, gt=0)
+    """For one request to an endpoint, from its start to the last byte."""
 
     @classmethod
     def named(cls, text: str) -> Self:

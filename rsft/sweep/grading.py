@@ -28,6 +28,7 @@ from rsft.spec.base import content_hash
 from rsft.spec.evaluation import EvalSpec, JudgeSpec
 from rsft.spec.model import ModelSpec
 from rsft.storage import Storage
+from rsft.sweep.earlier import keep_earlier
 from rsft.wheels import cache_folder
 
 
@@ -71,7 +72,15 @@ def make_judge(spec: JudgeSpec, name: str, storage: Storage) -> Judge:
     # Verdicts are added line by line, which buckets cannot; there they lie on this machine.
     local = Path(storage.path(file)) if storage.is_local else cache_folder() / file
     model, version = (spec.model, spec.version) if spec.address else (identity, "")
-    return Judge(spec.address, model, rubric(name), local, version=version, parallel=spec.parallel)
+    return Judge(
+        spec.address,
+        model,
+        rubric(name),
+        local,
+        version=version,
+        parallel=spec.parallel,
+        limit_s=spec.limit_s,
+    )
 
 
 VOTED: tuple[GraderName, ...] = ("math", "choice", "reasoning_gym")
@@ -128,6 +137,7 @@ class CellGrader:
             pairs = answered(storage, folder, self._known(row["key"]))
             generations = [generation for _, generation in pairs]
             scores, marker["judged_by"] = self._grade(pairs, row["benchmark"])
+            keep_earlier(storage, folder, scores)
             storage.write_table(
                 layout.scores(folder), pa.Table.from_pylist([asdict(score) for score in scores])
             )
@@ -144,7 +154,7 @@ class CellGrader:
             # What is stored may be more than was asked for this time; the marker says what there is.
             marker["problems"] = len({score.problem for score in scores})
             marker["samples"] = len(scores) // max(marker["problems"], 1)
-        marker["graded_at"] = provenance.now()
+        marker |= {"graded_at": provenance.now(), "graded_with": provenance.graders()}
         storage.write_json(layout.cell_marker(folder), marker)
         return marker
 

@@ -41,7 +41,7 @@ class Cell(NamedTuple):
     @classmethod
     def of(cls, owner: str, step: int, question: Question) -> Cell:
         # Given weights have a place of their own, whichever run and step they are taken for.
-        own = 0 if owner.startswith(layout.BASES) else step
+        own = 0 if owner.startswith(f"{layout.BASES}/") else step
         return cls(owner, step, question, layout.cell(owner, question.key, own))
 
 

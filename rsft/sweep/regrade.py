@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,10 +9,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rsft import layout
+from rsft.sweep.earlier import Verdicts, verdicts
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.plan import Cell, Plan
-
-_COLUMNS = ("problem", "sample", "outcome", "raw")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +26,19 @@ class Regraded:
     """Answers that could not be graded this time."""
 
     @property
+    def lines(self) -> list[str]:
+        """The same for eyes."""
+        ways = {
+            benchmark: ", ".join(f"{count} {old} -> {new}" for (old, new), count in moved.most_common())
+            for benchmark, moved in sorted(self.changed.items())
+        }
+        said = [f"{benchmark}: {moved or 'no verdict changed'}" for benchmark, moved in ways.items()]
+        return [
+            *said,
+            f"{self.answers:,} answers in {self.cells:,} cells graded again, {self.errors:,} errors",
+        ]
+
+    @property
     def record(self) -> dict[str, Any]:
         """For the report, with the time."""
         moved = {name: found.total() for name, found in self.changed.items() if found}
@@ -38,8 +49,7 @@ class Regraded:
 def regrade(plan: Plan, say: Callable[[str], None]) -> Regraded:
     """Grades every answered cell of a sweep again, bases and trunks once.
 
-    Where a verdict changes, the scores before and their marker stay beside the new ones, named by the time
-    they were written (`layout.earlier`).
+    Where a verdict changes, the scores before stay beside the new ones (`rsft.sweep.earlier`).
 
     Raises:
         RsftError: a grader cannot be started.
@@ -70,17 +80,9 @@ def _again(
     """The new marker of a cell, and which verdicts changed."""
     storage, folder = plan.storage, cell.folder
     before = storage.read_json_or_none(layout.cell_marker(folder))
-    old: dict[tuple[str, int], tuple[str, float]] = {}
+    old: Verdicts = {}
     if before is not None and storage.exists(layout.scores(folder)):
-        old = _verdicts(plan, folder)
-        time = re.sub(r"[^0-9A-Za-z]+", "-", before["graded_at"])
-        while storage.exists(layout.earlier(folder, time, "json")):
-            time += "-again"  # graded twice within a second
-        # Kept before anything is overwritten, and removed if nothing has changed.
-        storage.write_bytes(
-            layout.earlier(folder, time, "parquet"), storage.read_bytes(layout.scores(folder))
-        )
-        storage.write_json(layout.earlier(folder, time, "json"), before)
+        old = verdicts(storage, folder)
     known = before or {"owner": cell.owner, "trial_id": trial_id, "step": cell.step}
     row = {name: known[name] for name in ("owner", "trial_id", "step")} | {
         "benchmark": cell.question.card.name,
@@ -93,16 +95,6 @@ def _again(
         "restarts": known.get("restarts", 0),
     }
     marker = grader(row)
-    new = _verdicts(plan, folder)
+    new = verdicts(storage, folder)
     moved = Counter((old[key][0], new[key][0]) for key in old if key in new and old[key] != new[key])
-    if old and not moved and len(old) == len(new):
-        for ending in ("parquet", "json"):
-            storage.delete(layout.earlier(folder, time, ending))
     return marker, moved
-
-
-def _verdicts(plan: Plan, folder: str) -> dict[tuple[str, int], tuple[str, float]]:
-    """(problem, sample) -> (outcome, raw)."""
-    table = plan.storage.read_table(layout.scores(folder), columns=_COLUMNS)
-    rows = zip(*(table[name].to_pylist() for name in _COLUMNS), strict=True)
-    return {(problem, sample): (outcome, raw) for problem, sample, outcome, raw in rows}

@@ -22,6 +22,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.train import TrainSpec
 from rsft.storage import Storage
+from rsft.sweep.judges import agreements
 from rsft.sweep.plan import Cell, Plan, given_base
 
 Device = Literal["cpu", "gpu"]
@@ -149,6 +150,17 @@ def why_not(plan: Plan, cell: Cell) -> str:
     return "no answer" if marker is None else marker["error"] or marker["first_error"] or "not all answers"
 
 
+def show_judges(storage: Storage, console: Console) -> None:
+    """Prints how far the judges of a storage agree, with each other and with people."""
+    from rsft.report.judges import judges_table  # the report's packages
+
+    if found := judges_table(agreements(storage)):
+        table = Table(*found.head, box=None)
+        for row in found.rows:
+            table.add_row(*map(escape, row))
+        console.print(table)
+
+
 def show_scores(plan: Plan, console: Console) -> None:
     """Prints a row per checkpoint and benchmark."""
     table, seen = Table(Column("model", overflow="fold"), "step", "benchmark", box=None), set[str]()
@@ -176,3 +188,5 @@ def show_scores(plan: Plan, console: Console) -> None:
                 f"{accuracy.problems} x {cell.question.samples}",
             )
     console.print(table)
+    if any(question.card.grader == "judge" for question in plan.questions):
+        show_judges(plan.storage, console)

@@ -7,4 +7,7 @@ Three processes, in the order they start:
    read-only folders out (`isolation`), starts the candidate's spawner, and only then reads the tests
    and the secret; it compares, and says the verdict. When it ends, the kernel ends the rest;
 3. the candidate's processes (`candidate`), under another user number where that can be had.
+
+Examiner and candidate's process call each other over one channel: plain values cross (`wire`), other objects
+stay and are stood for (`proxy`), and what tests hand over beside values has few uses there (`lent`).
 """

@@ -12,12 +12,13 @@ import signal
 import socket
 import sys
 import time
-import traceback
 import types
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, NoReturn
 
 from rsft.scoring.jail.candidate import NoProgram
+from rsft.scoring.jail.lent import TESTS, CannotCross, Lent, renewed
+from rsft.scoring.jail.proxy import OPERATORS, Proxy, exception_of, number_of
 from rsft.scoring.jail.wire import packed, receive, send, unpacked
 
 Status = Literal["passed", "failed", "unreadable", "fault"]
@@ -44,6 +45,10 @@ TRUSTED_MODULES = frozenset(
     )
 )
 """What tests use without importing it; never the candidate's object of that name."""
+
+
+_HEARING = frozenset(("stdout", "redirect_stdout"))
+"""Names in tests that read what the code prints."""
 
 
 class Outcome(NamedTuple):
@@ -78,7 +83,9 @@ class Calls:
         self._channel, self._limit_s = channel, limit_s
         self._end = time.monotonic() + limit_s
         self._raised: list[BaseException] = []
+        self._lent = Lent(TRUSTED_MODULES)
         self._asked = False
+        self._untouched = False  # the code defines nothing that the tests use
         self._waiting = False
         self._over = False
         self._idle_since = time.monotonic()
@@ -108,13 +115,24 @@ class Calls:
         """Has the candidate's process do something; gives a plain value or a proxy.
 
         Raises:
+            CannotCross: an argument is of no kind that the code can be given.
             Exception: of the builtin kind that the candidate raised.
         """
         self._asked = True
-        sent = [packed(argument, _number_of) for argument in arguments]
-        named = packed(keywords, _number_of)
-        reply = self._request({"do": action, "arguments": ["l", sent], "keywords": named})
-        return self._value(reply)
+        sent = [packed(argument, self._refer) for argument in arguments]
+        named = packed(keywords, self._refer)
+        request = {"do": action, "arguments": ["l", sent], "keywords": named}
+        found = self._value(self._request(request, [*arguments, *keywords.values()]))
+        if action in OPERATORS and not isinstance(found, Proxy):
+            # An object whose every difference is 0 would be near to any number.
+            raise TypeError(f"{action} of an object gave a {type(found).__name__}")
+        return found
+
+    def _refer(self, value: Any) -> list[Any]:
+        return ["o", number_of(value)] if isinstance(value, Proxy) else self._lent.refer(value)
+
+    def _resolve(self, tag: str, number: Any) -> Any:
+        return Proxy(self, int(number)) if tag == "o" else self._lent.resolve(number)
 
     def _hold(self, helpers: str, tests: list[str], entry_point: str | None) -> Outcome:
         compiled = [compile(test, "<test>", "exec", dont_inherit=True) for test in tests]
@@ -124,8 +142,8 @@ class Calls:
             return Outcome("unreadable", f"{error!s:.200}")
         except Exception as error:
             return Outcome("failed", f"{type(error).__name__} when the code was run: {error!s:.200}")
-        module = types.ModuleType("tests")
-        sys.modules["tests"] = module  # where dataclasses look for the module of a class
+        module = types.ModuleType(TESTS)
+        sys.modules[TESTS] = module  # where dataclasses look for the module of a class
         space = module.__dict__
         with contextlib.suppress(Exception):
             exec(compile(helpers, "<prompt>", "exec", dont_inherit=True), space)
@@ -140,9 +158,11 @@ class Calls:
         if not self._take(theirs, space) and entry_point is None:
             # Asked for a function with a builtin's name. Had the tests any other of the code's names,
             # this would let it replace what they compare with.
-            self._take(sorted(used & vars(builtins).keys()), space)
+            self._untouched = not self._take(sorted(used & vars(builtins).keys()), space)
         if entry_point is not None and entry_point not in space:
             return Outcome("failed", f"the code does not define {entry_point}")
+        if used & _HEARING:
+            self._request({"do": "listen"})
         for test in compiled:
             exec(test, space)
         return Outcome("passed")
@@ -161,36 +181,59 @@ class Calls:
 
     def _value(self, reply: Any) -> Any:
         try:
-            return unpacked(reply, lambda number: Proxy(self, number))
+            return unpacked(reply, self._resolve)
         except ValueError as error:
             raise _Failed(f"the code's process talks nonsense ({error!s:.100})") from None
 
-    def _request(self, message: dict[str, Any]) -> Any:
+    def _request(self, message: dict[str, Any], handed: Sequence[Any] = ()) -> Any:
         self._waiting = True
         try:
             send(self._channel, message)
         except OSError:
             raise _Failed("the code ended its process") from None
-        return self._reply()
+        return self._reply(handed)
 
-    def _reply(self) -> Any:
+    def _reply(self, handed: Sequence[Any] = ()) -> Any:
+        """What the candidate's process says in the end; until then it may use what the tests lent it.
+
+        Args:
+            handed: the arguments of a call, which it may have changed.
+        """
         self._waiting = True
         try:
-            reply = receive(self._channel, self._end)
+            while "do" in (reply := receive(self._channel, self._end)):
+                self._lend(reply)
+            if "printed" in reply:
+                sys.stdout.write(str(reply["printed"]))
             if "raised" not in reply:
+                for place, now in reply.get("changed", ()):
+                    renewed(handed[place], self._value(now))
                 return reply["value"]
             kind, says = str(reply["raised"]), str(reply["says"])
         except TimeoutError:
             self._out_of_time()
         except (EOFError, OSError):
             raise _Failed("the code ended its process") from None
-        except (ValueError, KeyError, TypeError, MemoryError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, MemoryError) as error:
             raise _Failed(f"the code's process talks nonsense ({type(error).__name__})") from None
         finally:
             self._waiting, self._idle_since = False, time.monotonic()
         raised = _exception(kind, says)
         self._raised.append(raised)
         raise raised
+
+    def _lend(self, request: dict[str, Any]) -> None:
+        """Does what the code asks of an object of the tests, in the tests' own time."""
+        try:
+            arguments = unpacked(request["arguments"], self._resolve)
+            keywords = unpacked(request["keywords"], self._resolve)
+            self._waiting, self._idle_since = False, time.monotonic()
+            value = packed(self._lent.act(str(request["do"]), arguments, keywords), self._refer)
+            answer = {"value": value}
+        except Exception as error:
+            answer = {"raised": type(error).__name__, "says": f"{error!s:.300}"}
+        self._waiting = True
+        send(self._channel, answer)
 
     def _out_of_time(self) -> NoReturn:
         raise _Failed(f"no end after {self._limit_s:g} s")
@@ -216,90 +259,16 @@ class Calls:
             return Outcome("fault", f"the test itself ran longer than {self._limit_s:g} s")
         if isinstance(error, NameError) and entry_point is None and _is_of_test(error):
             return Outcome("failed", f"the code does not define {error.name}")
+        if isinstance(error, TypeError | ValueError | AssertionError) and self._untouched:
+            # They used a builtin for the function of its name that was asked for.
+            return Outcome("failed", "the code defines none of the names that the tests use")
         # What a candidate returns can make a test raise anything but these.
-        broken = isinstance(error, NameError | ImportError | SyntaxError | SystemExit)
+        broken = isinstance(error, NameError | ImportError | SyntaxError | SystemExit | CannotCross)
         if broken or not self._asked or not isinstance(error, Exception):
             return Outcome("fault", f"the test is broken: {what}")
         if isinstance(error, AssertionError):
             return Outcome("failed", f"a test does not hold: {_line(error) or what}")
         return Outcome("failed", f"the test cannot use what the code returned: {what}")
-
-
-class Proxy:
-    """An object in the candidate's process. Never equal to a plain value, whatever its `__eq__`."""
-
-    __slots__ = ("_exam", "_number")
-
-    def __init__(self, exam: Calls, number: int) -> None:
-        object.__setattr__(self, "_exam", exam)
-        object.__setattr__(self, "_number", number)
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        return self._exam.ask("call", self, *arguments, **keywords)
-
-    def __getattr__(self, name: str) -> Any:
-        return self._exam.ask("getattr", self, name)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        self._exam.ask("setattr", self, name, value)
-
-    def __iter__(self) -> Iterator[Any]:
-        found = self._exam.ask("iter", self)
-        while True:
-            try:
-                item = self._exam.ask("next", found)
-            except StopIteration:
-                return
-            yield item
-
-    def __next__(self) -> Any:
-        return self._exam.ask("next", self)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Proxy) and self._exam.ask("eq", self, other) is True
-
-    def __lt__(self, other: Any) -> bool:
-        return self._exam.ask("lt", self, other) is True
-
-    def __le__(self, other: Any) -> bool:
-        return self._exam.ask("le", self, other) is True
-
-    def __gt__(self, other: Any) -> bool:
-        return self._exam.ask("gt", self, other) is True
-
-    def __ge__(self, other: Any) -> bool:
-        return self._exam.ask("ge", self, other) is True
-
-    def __hash__(self) -> int:
-        return int(self._exam.ask("hash", self))
-
-    def __len__(self) -> int:
-        return int(self._exam.ask("len", self))
-
-    def __bool__(self) -> bool:
-        return self._exam.ask("bool", self) is True
-
-    def __str__(self) -> str:
-        return str(self._exam.ask("str", self))
-
-    def __repr__(self) -> str:
-        return str(self._exam.ask("repr", self))
-
-    def __getitem__(self, key: Any) -> Any:
-        return self._exam.ask("getitem", self, key)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self._exam.ask("setitem", self, key, value)
-
-    def __contains__(self, item: Any) -> bool:
-        return self._exam.ask("contains", self, item) is True
-
-
-def _number_of(value: Any) -> int:
-    if isinstance(value, Proxy):
-        number: int = object.__getattribute__(value, "_number")
-        return number
-    raise TypeError(f"a test can hand plain values to the code, not a {type(value).__name__}")
 
 
 def _exception(kind: str, says: str) -> BaseException:
@@ -309,10 +278,7 @@ def _exception(kind: str, says: str) -> BaseException:
     found = getattr(builtins, kind, None)
     if isinstance(found, type) and issubclass(found, BaseException) and not issubclass(found, Exception):
         return _Failed(f"the code raised {kind}: {says:.200}")
-    if isinstance(found, type) and issubclass(found, Exception):
-        with contextlib.suppress(TypeError):  # some take more than a message
-            return found(says)
-    return RuntimeError(f"{kind}: {says}")
+    return exception_of(kind, says)
 
 
 def _names_of(code: types.CodeType) -> set[str]:
@@ -327,5 +293,7 @@ def _is_of_test(error: NameError) -> bool:
 
 def _line(error: AssertionError) -> str:
     """Number of the test's line that did not hold."""
+    import traceback  # for failures alone: every exam would wait for it
+
     frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == "<test>"]
     return f"line {frames[-1].lineno}{f', {error}' if str(error) else ''}"[:200] if frames else ""

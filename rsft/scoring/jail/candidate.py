@@ -6,18 +6,20 @@ the values it returns and the text it prints.
 
 from __future__ import annotations
 
+import _sitebuiltins
 import atexit
+import builtins
 import contextlib
-import operator
+import io
 import os
 import socket
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from rsft.scoring.jail.proxy import ACTIONS, Proxy, exception_of, number_of
 from rsft.scoring.jail.wire import packed, receive, send, unpacked
 
 Part = Sequence[str]
@@ -36,6 +38,10 @@ def spawn_for_ever(control: socket.socket, parts: Sequence[Part], enter: Callabl
         parts: alternatives; the first that compiles is the candidate.
         enter: takes a new process's rights away.
     """
+    sys.argv[:] = ["answer.py"]
+    # A virtual environment's own is not in here; and these two come with `site`, which costs time.
+    sys.executable = getattr(sys, "_base_executable", sys.executable)
+    vars(builtins).update((name, _sitebuiltins.Quitter(name, "Ctrl-D")) for name in ("exit", "quit"))
     if parts:
         _before(parts[0][:-1], {})  # what it imports is there for all processes, and paid for once
     while True:
@@ -76,7 +82,7 @@ def _compiled(parts: Sequence[Part]) -> tuple[Part, types.CodeType]:
     why = "no code"
     for *before, source in parts:
         try:
-            return before, compile(source, "<answer>", "exec", dont_inherit=True)
+            return before, compile(source.removeprefix("\ufeff"), "<answer>", "exec", dont_inherit=True)
         except (SyntaxError, ValueError, RecursionError, MemoryError, OverflowError) as error:
             why = f"{type(error).__name__}: {error}"  # a NUL, a lone surrogate, or nesting too deep
     raise NoProgram(why)
@@ -111,6 +117,7 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
     os.closerange(3, 4096)
     sys.stdin = os.fdopen(0, encoding="utf-8", errors="surrogateescape")
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", errors="surrogateescape")
+    vars(sys).update(__stdin__=sys.stdin, __stdout__=sys.stdout)
     code = 0
     try:
         _run(parts, "__main__")
@@ -119,14 +126,14 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
     except SystemExit as leaving:
         code = leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     except BaseException:
-        traceback.print_exc()
         code = 1
     try:
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join()
         atexit._run_exitfuncs()
-        sys.stdout.flush()
+        if not sys.stdout.closed:
+            sys.stdout.flush()
     except BaseException:
         code = code or 1
     os._exit(code & 0xFF)
@@ -135,87 +142,106 @@ def _run_program(stdin: int, stdout: int, parts: Sequence[Part]) -> NoReturn:
 class _Calls:
     """Objects of the candidate that the examiner holds by number, and what it may do with them."""
 
-    def __init__(self, space: dict[str, Any]) -> None:
-        self._space = space
+    def __init__(self, channel: socket.socket, space: dict[str, Any]) -> None:
+        self._channel, self._space = channel, space
         self._kept: list[Any] = []
+        self._lent: dict[int, Proxy] = {}
+        self._printed: io.TextIOWrapper | None = None
+        # Asking and being asked nest; threads of the candidate ask one after the other.
+        self._lock = threading.RLock()
 
-    def refer(self, value: Any) -> int:
-        self._kept.append(value)
-        return len(self._kept) - 1
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The reply to a request of the examiner."""
+        try:
+            reply = self._answer(request)
+        except BaseException as error:
+            reply = _raised(error)
+        if self._printed is not None:
+            self._printed.seek(0)
+            reply["printed"] = self._printed.read()
+            self._printed.seek(0)
+            self._printed.truncate()
+        return reply
 
-    def answer(self, request: dict[str, Any]) -> Any:
+    def ask(self, action: str, *arguments: Any, **keywords: Any) -> Any:
+        """Has the examiner do something with an object of the tests; gives a plain value or a proxy.
+
+        Raises:
+            Exception: of the builtin kind that was raised there.
+        """
+        sent = [self._packed(argument) for argument in arguments]
+        with self._lock:
+            send(self._channel, {"do": action, "arguments": ["l", sent], "keywords": self._packed(keywords)})
+            while "do" in (reply := receive(self._channel)):
+                send(self._channel, self.answer(reply))
+        if "raised" in reply:
+            raise exception_of(reply["raised"], reply["says"])
+        return unpacked(reply["value"], self._resolve)
+
+    def _answer(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["do"] == "defines":
-            return [name in self._space for name in request["names"]]
+            return {"value": [name in self._space for name in request["names"]]}
+        if request["do"] == "listen":
+            sys.stdout = self._printed = io.TextIOWrapper(io.BytesIO(), "utf-8", "replace")
+            return {"value": None}
         if request["do"] == "name":
             value = self._space[request["name"]]
-            return ["o", self.refer(value)] if callable(value) else self._packed(value)
-        arguments = unpacked(request["arguments"], self._kept.__getitem__)
-        keywords = dict(unpacked(request.get("keywords", ["d", []]), self._kept.__getitem__))
-        return self._packed(_ACTIONS[request["do"]](*arguments, **keywords))
+            return {"value": self._refer(value) if callable(value) else self._packed(value)}
+        arguments = unpacked(request["arguments"], self._resolve)
+        keywords = unpacked(request["keywords"], self._resolve)
+        value = self._packed(ACTIONS[request["do"]](*arguments, **keywords))
+        came = [*request["arguments"][1], *(item for _, item in request["keywords"][1])]
+        changed = self._changed(came, [*arguments, *keywords.values()])
+        return {"value": value} | ({"changed": changed} if changed else {})
+
+    def _changed(self, came: list[Any], now: list[Any]) -> list[Any]:
+        """Containers among the arguments that the code has changed: their places and what they are now."""
+        return [
+            [place, after]
+            for place, (before, value) in enumerate(zip(came, now, strict=True))
+            if type(value) in (list, dict, set) and (after := self._packed(value)) != before
+        ]
 
     def _packed(self, value: Any) -> Any:
         try:
-            return packed(value, self.refer)
+            return packed(value, self._refer)
         except RecursionError:
-            return ["o", self.refer(value)]
+            return self._refer(value)
 
+    def _refer(self, value: Any) -> list[Any]:
+        if type(value) is Proxy:
+            return ["g", number_of(value)]
+        self._kept.append(value)
+        return ["o", len(self._kept) - 1]
 
-def _call(function: Callable[..., Any], /, *arguments: Any, **keywords: Any) -> Any:
-    return function(*arguments, **keywords)
+    def _resolve(self, tag: str, *rest: Any) -> Any:
+        if tag == "o":
+            return self._kept[rest[0]]
+        if tag == "w":
+            import pkgutil  # few tests hand a function over
 
-
-_ACTIONS: dict[str, Callable[..., Any]] = {
-    "call": _call,
-    "getattr": getattr,
-    "setattr": setattr,
-    "iter": iter,
-    "next": next,
-    "len": len,
-    "bool": bool,
-    "str": str,
-    "repr": repr,
-    "hash": hash,
-    "getitem": operator.getitem,
-    "setitem": operator.setitem,
-    "contains": operator.contains,
-    "eq": lambda one, two: bool(one == two),
-    "lt": lambda one, two: bool(one < two),
-    "le": lambda one, two: bool(one <= two),
-    "gt": lambda one, two: bool(one > two),
-    "ge": lambda one, two: bool(one >= two),
-}
-"""What the examiner may ask for: each takes the arguments of the request."""
+            return pkgutil.resolve_name(":".join(rest))  # of the standard library, see `Lent`
+        # The same stand-in each time, so that `is` holds.
+        return self._lent.setdefault(rest[0], Proxy(self, rest[0]))
 
 
 def _serve(channel: socket.socket, parts: Sequence[Part]) -> NoReturn:
-    """Runs the candidate as a module, then does what the examiner asks for."""
+    """Runs the candidate as a module, then does what the examiner asks for, until it is gone."""
     keep = channel.fileno()
     os.closerange(3, keep)
     os.closerange(keep + 1, 4096)
-    calls: _Calls | None = None
-    while True:
-        try:
-            if calls is None:
-                calls, reply = _Calls(_run(parts, "answer")), None
-            else:
-                reply = calls.answer(receive(channel))
-            message = {"value": reply}
-        except BaseException as error:
-            if isinstance(error, EOFError) and not _open(channel):
-                os._exit(0)
-            message = {"raised": type(error).__name__, "says": _text(error)}
-            if calls is None:
-                send(channel, message)
-                os._exit(1)
-        send(channel, message)
-
-
-def _open(channel: socket.socket) -> bool:
-    """Whether the examiner still listens; the candidate's own EOFError (from `input()`) is no end."""
     try:
-        return channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-    except BlockingIOError:
-        return True
+        calls = _Calls(channel, _run(parts, "answer"))
+    except BaseException as error:
+        send(channel, _raised(error))
+        os._exit(1)
+    send(channel, {"value": None})
+    while True:
+        send(channel, calls.answer(receive(channel)))
+
+
+def _raised(error: BaseException) -> dict[str, Any]:
+    return {"raised": type(error).__name__, "says": _text(error)}
 
 
 def _text(error: BaseException) -> str:

@@ -115,8 +115,10 @@ def build_root(read_only: Sequence[str]) -> None:
             os.makedirs(_ROOT_AT + os.path.dirname(path), exist_ok=True)
             open(_ROOT_AT + path, "w").close()
             _mount(path, _ROOT_AT + path, None, _MS_BIND)
-    os.mkdir(_ROOT_AT + BOX)
-    os.chmod(_ROOT_AT + BOX, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    for path in (BOX, "/dev/shm"):  # the latter for semaphores of multiprocessing
+        os.mkdir(_ROOT_AT + path)
+        os.chmod(_ROOT_AT + path, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    os.symlink(BOX, _ROOT_AT + "/tmp")
     os.chdir(_ROOT_AT)
     number = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine)
     if number is None:

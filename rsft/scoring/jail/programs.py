@@ -8,7 +8,6 @@ import re
 import select
 import socket
 import time
-from decimal import Decimal
 from itertools import zip_longest
 
 from rsft.scoring.jail.calls import Outcome
@@ -69,6 +68,8 @@ def _same_number(one: str, two: str) -> bool:
         return False
     if max(len(one), len(two)) > 400 or not (_FRACTIONAL.fullmatch(one) and _FRACTIONAL.fullmatch(two)):
         return False
+    from decimal import Decimal  # for such words alone: every exam would wait for it
+
     return Decimal(one) == Decimal(two)
 
 
