@@ -441,6 +441,26 @@ def test_recipes_are_told_apart_only_when_there_are_several() -> None:
     assert {axes.variant for axes in read_cells(cells).trials} == {"long-cot", "answer-only"}
     cells.loc[cells["length"] == "96st", "recipe"] = "learning_rate=1e-05"
     assert "long-cot (learning_rate=1e-05)" in {axes.variant for axes in read_cells(cells).trials}
+    assert "long-cot" in {axes.variant for axes in read_cells(cells).trials}, "the usual recipe needs no word"
+
+
+def test_a_setting_that_all_trials_of_a_base_share_tells_none_of_them_apart() -> None:
+    cells = made_up_cells()
+    cells["recipe"] = cells["recipe"].mask(cells["base"] == "nano-4m", "betas=[0.9, 0.95] micro=2")
+    long = (cells["base"] == "nano-4m") & (cells["length"] == "96st")
+    cells["recipe"] = cells["recipe"].mask(long, "betas=[0.9, 0.99] learning_rate=1e-05 micro=2")
+    found = {(axes.base, axes.variant) for axes in read_cells(cells).trials if axes.data == "long-cot"}
+    assert found == {
+        ("nano-16m", "long-cot"),
+        ("nano-4m", "long-cot (betas=[0.9, 0.95])"),
+        ("nano-4m", "long-cot (betas=[0.9, 0.99], learning_rate=1e-05)"),
+    }
+
+
+def test_small_bases_come_first_and_those_of_unknown_size_last() -> None:
+    cells = made_up_cells()
+    assert read_cells(cells, {"nano-16m": 16, "nano-4m": 4}).bases == ("nano-4m", "nano-16m")
+    assert read_cells(cells, {"nano-16m": 16}).bases == ("nano-16m", "nano-4m")
 
 
 def test_benchmarks_with_like_names_keep_their_own_figures(tmp_path: Path) -> None:

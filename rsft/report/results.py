@@ -5,6 +5,8 @@ Accuracies and shares are fractions in [0, 1]; response lengths are tokens.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -45,7 +47,8 @@ class TrialAxes:
     seed: int
     recipe: str
     variant: str
-    """The data, and the recipe too where a sweep has several; one colour of the figures."""
+    """The data, and of the recipe what not all trials of the base have in common; one colour of the
+    figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +93,12 @@ def tidy(cells: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates(["trial", "step", "benchmark", "metric"], keep="last")
 
 
-def read_cells(cells: pd.DataFrame) -> Results:
+def read_cells(cells: pd.DataFrame, parameters: Mapping[str, int] | None = None) -> Results:
     """Indexes METRICS of the tidy table (columns: COLUMNS); an empty or partial one is fine.
+
+    Args:
+        cells: the table.
+        parameters: number of weights by base, where they are known: small bases come first.
 
     Raises:
         DataError: rows without one of COLUMNS.
@@ -118,18 +125,27 @@ def read_cells(cells: pd.DataFrame) -> Results:
             samples=samples,
             truncated=truncated,
         )
-    return Results(_trials(frame), _columns(frame, known), series)
+    return Results(_trials(frame, parameters or {}), _columns(frame, known), series)
 
 
-def _trials(frame: pd.DataFrame) -> tuple[TrialAxes, ...]:
-    """Every trial once; bases and data in the order of the table, then short before long."""
+_SETTING = re.compile(r" (?=[a-z_]+=)")
+"""Between two settings of a recipe."""
+
+
+def _trials(frame: pd.DataFrame, parameters: Mapping[str, int]) -> tuple[TrialAxes, ...]:
+    """Every trial once; bases by size, else as data in the order of the table, then short before long."""
     rows = frame.drop_duplicates("trial")[list(AXES)].to_dict("records")
-    several = len({row["recipe"] for row in rows}) > 1
-    found = [
-        TrialAxes(**row, variant=f"{row['data']} ({row['recipe']})" if several else row["data"])
-        for row in rows
-    ]
-    bases = {name: place for place, name in enumerate(dict.fromkeys(axes.base for axes in found))}
+    usual: dict[str, set[str]] = {}
+    for row in rows:
+        settings = set(_SETTING.split(row["recipe"]))
+        usual[row["base"]] = usual.get(row["base"], settings) & settings
+    found = []
+    for row in rows:
+        own = [s for s in _SETTING.split(row["recipe"]) if s not in usual[row["base"]] and s != "default"]
+        variant = f"{row['data']} ({', '.join(own)})" if own else row["data"]
+        found.append(TrialAxes(**row, variant=variant))
+    sized = sorted(found, key=lambda axes: parameters.get(axes.base, math.inf))
+    bases = {name: place for place, name in enumerate(dict.fromkeys(axes.base for axes in sized))}
     data = {name: place for place, name in enumerate(dict.fromkeys(axes.data for axes in found))}
 
     def place(axes: TrialAxes) -> tuple[int, int, str, int, int, str]:
