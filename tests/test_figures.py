@@ -233,6 +233,23 @@ def test_a_shape_is_drawn_as_its_curves() -> None:
     assert claim_figures(results, [one], {}, {}, {}) == {}
 
 
+def test_curves_of_a_claim_are_named_by_what_they_do_not_share() -> None:
+    results = read_cells(made_up_cells())
+    first, second = results.trials[0], results.trials[1]
+    known = {
+        (trial.trial, name): curve(0.5, 0.3, 0.4, 0.6, 0.6, 0.6)
+        for trial in (first, second)
+        for name in ("countdown", "refusals")
+    }
+    two = answer("dip and recovery", curves=tuple((first.trial, n) for n in ("countdown", "refusals")))
+    said = texts(claim_figures(results, [two], {}, {}, known)["c"].svg)
+    assert {"countdown", "refusals"} <= set(said)
+    assert first.base not in said
+    other = answer("dip and recovery", curves=tuple((t.trial, "countdown") for t in (first, second)))
+    said = texts(claim_figures(results, [other], {}, {}, known)["c"].svg)
+    assert {first.length, second.length} <= set(said) and "countdown" not in said
+
+
 # Tables as files.
 
 
@@ -282,6 +299,18 @@ def test_every_table_of_the_page_is_there() -> None:
         *("at the end", "in-domain", "length", "96st over 24st", "10.0", "5.0", "15.0", "0.01", "higher")
     ]
     assert len(found["asymmetry"].rows) == len(points) > 0
+    shown, said = (
+        curve(0.5, 0.3, 0.6),
+        dict(zip(found["verdicts"].head, found["verdicts"].rows[0], strict=True)),
+    )
+    for name, interval in (("dip", shown.dip), ("best gain", shown.best), ("area", shown.area)):
+        assert [said[name], said[f"{name} low"], said[f"{name} high"]] == [
+            f"{100 * end:.1f}" for end in (interval.value, interval.low, interval.high)
+        ]
+    assert (said["dip step"], said["recovery step"], said["latest recovery"]) == ("10", "20", "20")
+    assert (said["converged"], said["overfitting"]) == ("no", "no")
+    for table in found.values():
+        assert len(set(table.head)) == len(table.head), "a program finds each column by its name"
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.head)}
     empty = read_cells(cells.iloc[:0])
