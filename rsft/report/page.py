@@ -15,7 +15,7 @@ import jinja2
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
+from rsft.report.conclusions import claim_rows, claim_tally, effect_rows, verdict_rows, verdict_tally
 from rsft.report.drawing import Drawing
 from rsft.report.exports import frame_csv, tables
 from rsft.report.facts import ReportFacts
@@ -34,6 +34,8 @@ TABLES = f"{layout.REPORT}/tables"
 TEMPLATE = "template.html.j2"
 INLINE_CHARACTERS = 2_500_000
 """Of all figures in the page; larger ones lie beside it."""
+VERDICTS_OPEN = 12
+"""Decided curves up to which their table is open; of more the pictures say it first."""
 SAMPLES_SHOWN = 3
 """Decoded training rows per certificate."""
 SAMPLE_CHARACTERS = 4_000
@@ -52,7 +54,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         OSError: the storage cannot be written.
     """
     cells = tidy(facts.cells)
-    results = read_cells(cells)
+    results = read_cells(cells, facts.parameters)
     shown, grid = Shown.of(results), pivot(results)
     traces = procedure_section(results, facts.procedures)
     figures = draw(shown, facts, traces)
@@ -112,8 +114,10 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         adaptive=facts.adaptive,
         mood=_mood(facts.status, facts.adaptive),
         claims=claim_rows(facts.answers),
+        claim_tally=claim_tally(facts.answers),
         shown=shown,
         verdicts=verdict_rows(listed, facts.trajectories),
+        verdicts_open=VERDICTS_OPEN,
         tally=verdict_tally(results, facts.trajectories),
         readings=facts.readings,
         grid=grid.of({axes.trial for axes in listed.trials}),
