@@ -25,6 +25,7 @@ _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
         **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        **{sign: f"{{{sign}}}" for sign in "[*"},  # else part of the row's end before them
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "<": r"$<$",
