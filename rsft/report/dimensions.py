@@ -13,7 +13,7 @@ from rsft.report.look import Look, shortened
 from rsft.report.panels import draw_curves, panel_grid, share_y
 from rsft.report.results import Results, TrialAxes
 
-PER_ROW = 4
+PER_ROW = 5
 BANDS = 4
 """Curves in a panel up to which each has a band; more of them would hide one another."""
 NAME_LONG = 26
@@ -41,8 +41,8 @@ def dimension_figure(
     if not shown:
         return None
     said = {dimension: published_gains(results, names[dimension], references or {}) for dimension in shown}
-    look, columns = Look.of(results.trials), min(PER_ROW, len(results.bases))
-    bands = math.ceil(len(results.bases) / columns)
+    look, bands = Look.of(results.trials), math.ceil(len(results.bases) / PER_ROW)
+    columns = math.ceil(len(results.bases) / bands)
     file = "dimensions.svg"
     with drawn_as(file, **{"axes.titleweight": "normal"}):
         tops = [0.55, *[0.3] * (len(shown) - 1), *[0.8, *[0.3] * (len(shown) - 1)] * (bands - 1)]

@@ -43,10 +43,11 @@ class Figures:
     procedures: Sequence[Drawing]
 
     def __iter__(self) -> Iterator[Drawing]:
+        """In the order of the page."""
         every = [
             self.dimensions,
-            *self.scores,
             self.gains,
+            *self.scores,
             *self.effects,
             self.scaling,
             *self.runs,

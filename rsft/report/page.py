@@ -7,7 +7,7 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from rsft.report.exports import frame_csv, tables
 from rsft.report.facts import ReportFacts
 from rsft.report.gallery import Figures, draw
 from rsft.report.judges import judges_table
+from rsft.report.packing import inlined
 from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import read_cells, tidy
 from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
@@ -32,8 +33,8 @@ FIGURES = f"{layout.REPORT}/figures"
 TABLES = f"{layout.REPORT}/tables"
 
 TEMPLATE = "template.html.j2"
-INLINE_CHARACTERS = 2_500_000
-"""Of all figures in the page; larger ones lie beside it."""
+INLINE_CHARACTERS = 3_900_000
+"""Of all figures in the page, which is to stay below 5 MB; others lie beside it."""
 VERDICTS_OPEN = 12
 """Decided curves up to which their table is open; of more the pictures say it first."""
 SAMPLES_SHOWN = 3
@@ -101,7 +102,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    inside = inlined(figures, INLINE_CHARACTERS)
+    inside, styles = inlined(figures, INLINE_CHARACTERS)
     environment.filters["svg"] = lambda drawing: _drawn(drawing, inside)
     spec = facts.sweep.get("spec") or {}
     failures = facts.status.get("failures") or []
@@ -128,7 +129,8 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
         figures=figures,
-        beside=len({drawing.file for drawing in figures} - inside),
+        beside=len({drawing.file for drawing in figures} - inside.keys()),
+        figure_styles=Markup(styles),
         traces=traces,
         effects=effect_rows(facts.effects),
         failures=failures[:FAILURES],
@@ -148,20 +150,10 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
     )
 
 
-def inlined(figures: Iterable[Drawing], room: int) -> set[str]:
-    """Files of the figures that stand in the page itself: all that have room, the small ones first."""
-    inside = set[str]()
-    for drawing in sorted(figures, key=lambda drawing: len(drawing.svg)):
-        room -= len(drawing.svg)
-        if room >= 0:
-            inside.add(drawing.file)
-    return inside
-
-
-def _drawn(drawing: Drawing, inside: Collection[str]) -> Markup:
+def _drawn(drawing: Drawing, inside: Mapping[str, str]) -> Markup:
     """A figure itself, which matplotlib has escaped; else an image, loaded when it is scrolled to."""
     if drawing.file in inside:
-        return Markup(drawing.inline)
+        return Markup(inside[drawing.file])
     return Markup('<img src="figures/{}" alt="" loading="lazy">').format(drawing.file)
 
 
