@@ -455,6 +455,14 @@ def test_a_setting_that_all_trials_of_a_base_share_tells_none_of_them_apart() ->
         ("nano-4m", "long-cot (betas=[0.9, 0.95])"),
         ("nano-4m", "long-cot (betas=[0.9, 0.99], learning_rate=1e-05)"),
     }
+    assert read_cells(cells).recipes == {"nano-16m": "", "nano-4m": "micro=2"}
+
+
+def test_what_all_trials_of_a_base_have_stands_beside_its_name(tmp_path: Path) -> None:
+    cells = few_cells()
+    cells["recipe"] = "micro=2"
+    page = written(tmp_path, made_up_facts(cells))
+    assert '<th scope="rowgroup">nano-4m <small>micro=2</small></th>' in page
 
 
 def test_small_bases_come_first_and_those_of_unknown_size_last() -> None:

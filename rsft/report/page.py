@@ -125,6 +125,7 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         rose=grid.count("up"),
         fell=grid.count("down"),
         bases=listed.bases,
+        recipes=results.recipes,
         compared=compared,
         by_chance=round(CHANCE * compared),
         unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -76,6 +76,12 @@ class Results:
     def bases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(axes.base for axes in self.trials))
 
+    @property
+    def recipes(self) -> dict[str, str]:
+        """By base, what all of its trials have in common beside the sweep's recipe; mostly nothing."""
+        shared = _in_common((axes.base, axes.recipe) for axes in self.trials)
+        return {base: ", ".join(settings) for base, settings in shared.items()}
+
     def of(self, trial: str, benchmark: str, metric: str = "accuracy") -> Series:
         return self.series.get((trial, benchmark, metric), {})
 
@@ -128,20 +134,26 @@ def read_cells(cells: pd.DataFrame, parameters: Mapping[str, int] | None = None)
     return Results(_trials(frame, parameters or {}), _columns(frame, known), series)
 
 
-_SETTING = re.compile(r" (?=[a-z_]+=)")
-"""Between two settings of a recipe."""
+def _settings(recipe: str) -> list[str]:
+    return [] if recipe == "default" else re.split(r" (?=[a-z_]+=)", recipe)
+
+
+def _in_common(recipes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """By base, in their order, the settings that all its recipes have."""
+    found: dict[str, list[str]] = {}
+    for base, recipe in recipes:
+        settings = _settings(recipe)
+        found[base] = [one for one in found.get(base, settings) if one in settings]
+    return found
 
 
 def _trials(frame: pd.DataFrame, parameters: Mapping[str, int]) -> tuple[TrialAxes, ...]:
     """Every trial once; bases by size, else as data in the order of the table, then short before long."""
     rows = frame.drop_duplicates("trial")[list(AXES)].to_dict("records")
-    usual: dict[str, set[str]] = {}
-    for row in rows:
-        settings = set(_SETTING.split(row["recipe"]))
-        usual[row["base"]] = usual.get(row["base"], settings) & settings
+    usual = _in_common((row["base"], row["recipe"]) for row in rows)
     found = []
     for row in rows:
-        own = [s for s in _SETTING.split(row["recipe"]) if s not in usual[row["base"]] and s != "default"]
+        own = [setting for setting in _settings(row["recipe"]) if setting not in usual[row["base"]]]
         variant = f"{row['data']} ({', '.join(own)})" if own else row["data"]
         found.append(TrialAxes(**row, variant=variant))
     sized = sorted(found, key=lambda axes: parameters.get(axes.base, math.inf))
