@@ -57,7 +57,7 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
         sweep={},
         cells=pd.DataFrame([CELL]),
         status=status,
-        answers=[ANSWER],
+        answers=[replace(ANSWER, moving=1)],
         trajectories={("t", "gsm8k"): found},
         readings=[Reading(base="big", data="cot", benchmark="math-500", found=found)],
     )
@@ -68,9 +68,11 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
     assert '<span class="change down">contradicted</span>' in page
     assert '<span class="change down">1 contradicted</span>' in page, "the summary comes first"
     assert "10.0 points deep (5.0 to 15.0)" in page and "500 problems, 1,500 answers" in page
-    assert f'<span class="change same">dip and recovery</span></td><td>{found.sentence}<br>' in page
+    verdict = '<span class="change same">dip and recovery</span><br><small>not converged</small></td>'
+    assert f"{verdict}<td>{found.sentence}<br>" in page
     assert f"best gain {found.best.points()}; area (mean gain over log steps) {found.area.points()}" in page
     assert "back at step 20 (20 to " in page
+    assert "1 curve not converged: do not conclude" in page
 
 
 def test_decided_curves_come_first_and_undecided_ones_are_folded_but_printed(tmp_path: Path) -> None:
@@ -123,7 +125,8 @@ def test_a_shape_of_several_curves_says_how_many_have_which() -> None:
     parts = {"t a": "no change", "t b": "dip and recovery", "t c": "no change"}
     (row,) = claim_rows([replace(ANSWER, effect=None, parts=parts)])
     assert row["effect"] == "2 no change, 1 dip and recovery"
-    (nothing,) = claim_rows([replace(ANSWER, effect=None)])
+    (nothing,) = claim_rows([replace(ANSWER, effect=None, moving=2)])
+    assert (row["caution"], nothing["caution"]) == ("", "2 curves not converged: do not conclude")
     assert nothing["effect"] == "–"
 
 

@@ -295,7 +295,7 @@ def test_every_table_of_the_page_is_there() -> None:
     names = {"scores", "claims", "verdicts", "effects", "asymmetry", "steps-countdown", "steps-refusals"}
     assert found.keys() == names
     assert found["claims"].rows == [
-        ["c", "So it is.", "supported", "10.0", "5.0", "15.0", "7.0", "0.001", "100", "200", ""]
+        ["c", "So it is.", "supported", "10.0", "5.0", "15.0", "7.0", "0.001", "100", "200", "", "0"]
     ]
     assert found["effects"].rows[0][:9] == [
         *("at the end", "in-domain", "length", "96st over 24st", "10.0", "5.0", "15.0", "0.01", "higher")

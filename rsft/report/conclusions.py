@@ -26,7 +26,8 @@ VERDICT_MARKS = {
 
 
 def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
-    """Per claim: name, family, says, state, mark, effect with its interval, n, why."""
+    """Per claim: name, family, says, state, mark, effect with its interval, n, why,
+    and what forbids to conclude."""
     return [
         {
             "name": one.claim.name,
@@ -37,6 +38,7 @@ def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
             "effect": _found(one),
             "n": f"{one.problems:,} problems, {one.answers:,} answers" if one.answers else "–",
             "why": one.why,
+            "caution": _caution(one.moving),
         }
         for one in answers
     ]
@@ -46,7 +48,8 @@ def verdict_rows(
     results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
 ) -> list[dict[str, Any]]:
     """Per trial and benchmark that has a trajectory, in the order of the grid: axes, benchmark, verdict, its
-    mark, whether it is decided, the sentence that goes with it, and numbers that the sentence has not."""
+    mark, whether it is decided, the sentence that goes with it, numbers that
+    the sentence has not, and a caution."""
     return [
         {
             "axes": axes,
@@ -56,6 +59,7 @@ def verdict_rows(
             "decided": found.verdict != "undecided",
             "sentence": found.sentence,
             "numbers": _numbers(found),
+            "caution": "" if found.converged else "not converged",
         }
         for axes in results.trials
         for column in results.columns
@@ -114,6 +118,12 @@ def verdict_tally(
         {"verdict": verdict, "counts": [counts[column.benchmark][verdict] for column in results.columns]}
         for verdict, _ in sorted(total.most_common(), key=lambda found: found[0] == "undecided")
     ]
+
+
+def _caution(moving: int) -> str:
+    if not moving:
+        return ""
+    return f"{moving} curve{'' if moving == 1 else 's'} not converged: do not conclude"
 
 
 def claim_tally(answers: Sequence[Answer]) -> list[dict[str, Any]]:

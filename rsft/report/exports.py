@@ -184,6 +184,7 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
             "problems",
             "answers",
             "why",
+            "curves not converged",
         ],
         rows=[
             [
@@ -196,6 +197,7 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
                 str(one.problems),
                 str(one.answers),
                 one.why,
+                str(one.moving),
             ]
             for one in answers
         ],
