@@ -210,13 +210,13 @@ def test_the_page_stands_alone_and_its_tags_nest(page: str) -> None:
 def test_large_figures_lie_beside_the_page_as_images_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rsft.report.page.INLINE_CHARACTERS", 60_000)
+    monkeypatch.setattr("rsft.report.page.PAGE_BYTES", 130_000)
     page = written(tmp_path, made_up_facts())
     beside = re.findall(r'<img src="(figures/[^"]+)" alt="" loading="lazy">', page)
     assert beside and all((tmp_path / "report" / file).exists() for file in beside)
     assert f"To keep this page small, {len(beside)} figures" in page
     inside = sum(map(len, re.findall(r"<svg xmlns.*?</svg>", page, flags=re.DOTALL)))
-    assert 0 < inside <= 60_000
+    assert inside > 10_000 and len(page.encode()) <= 140_000
     assert page.count("<figure>") > len(beside) > 1
 
 
