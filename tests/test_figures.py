@@ -94,6 +94,25 @@ def test_a_long_label_keeps_both_ends() -> None:
     assert shortened("abcdefghijk", 10) == "abcde…hijk" and len(shortened("x" * 99, 17)) == 17
 
 
+def test_the_length_of_most_trials_has_the_solid_line_and_the_legend_goes_by_steps() -> None:
+    def axes(length: str, steps: int, seed: int) -> TrialAxes:
+        return TrialAxes(
+            trial=f"{length}{seed}",
+            base="b",
+            data="d",
+            length=length,
+            length_steps=steps,
+            seed=seed,
+            recipe="default",
+            variant="d",
+        )
+
+    look = Look.of([axes("16ep", 16, 0), axes("8ep", 8, 0), axes("8ep", 8, 1), axes("1ep", 1, 0)])
+    assert look.line("d", "8ep")["linestyle"] == "-"
+    assert look.lengths == ("8ep", "16ep", "1ep") and look.shortest_first == ("1ep", "8ep", "16ep")
+    assert Look.of([axes("1ep", 1, 0), axes("8ep", 8, 0)]).lengths == ("8ep", "1ep")
+
+
 def test_variants_are_told_apart_when_colours_begin_again() -> None:
     axes = [
         TrialAxes(
