@@ -4,9 +4,8 @@ its ten benchmarks at its steps, and its findings as claims.
     rsft plan sweeps/study.py                          # what it would take
     ray job submit ... -- python sweeps/study.py --only '*1.7b*'
 
-Runs that the study has a script for, with its trainer's quirks (`rsft.spec.recipes.STUDY`). Two of its bases
-need what a page can only name: Qwen2.5's template without its system prompt is our `chatml`, and which 2,560
-rows of Math-CoT the small set has was not published, so ours are drawn by a seed.
+The recipe is that of its scripts, quirks included (`rsft.spec.recipes.STUDY`). Qwen2.5's template without its
+system prompt is our `chatml`; which 2,560 rows the small set has was not published, so a seed draws ours.
 """
 
 from rsft.spec import (
@@ -28,7 +27,6 @@ from rsft.spec import (
 
 Q3_14B, Q3_8B, Q3_4B, Q3_1_7B = (f"Qwen3-{size}-Base" for size in ("14B", "8B", "4B", "1.7B"))
 INTERN, Q2_14B, Q2_1_5B = "InternLM2.5-20B", "Qwen2.5-14B", "Qwen2.5-1.5B"
-INTERN_TRAIN = {"micro_batch_sequences": 2}
 SMALL_BATCH, SMALL_RATE = {"batch_sequences": 32}, {"learning_rate": 1e-5}
 FIVE = ("math-cot", "math-nocot", "numina", "countdown-cot-study", "r1")
 THREE = ("math-cot", "math-nocot", "countdown-cot-study")
@@ -45,19 +43,17 @@ CELLS = (
     # The data axis.
     *(Cell(model=Q3_14B, data=data, epochs=8) for data in FIVE[1:]),
     *(Cell(model=Q3_8B, data=data, epochs=8) for data in FIVE),
-    *(Cell(model=INTERN, data=data, epochs=8, train=INTERN_TRAIN) for data in FIVE),
+    *(Cell(model=INTERN, data=data, epochs=8, train={"micro_batch_sequences": 2}) for data in FIVE),
     # The capability axis, and a second family.
     *(Cell(model=model, data=data, epochs=8) for model in (Q3_4B, Q3_1_7B) for data in THREE),
     *(Cell(model=f"Qwen2.5-{size}", data="math-cot", epochs=8) for size in ("1.5B", "3B", "7B", "14B")),
 )
 
 BOTH: tuple[Dimension, ...] = ("in-domain", "out-of-domain")
-REASONING = ("gpqa-diamond", "livecodebench-v2", "mmlu-pro-1k")
 
 
 def cot(model: str = Q3_14B) -> Pick:
-    """The default run of a base."""
-    return Pick(model=model, data="math-cot", epochs=8)
+    return on("math-cot", model)
 
 
 def on(data: str, model: str = Q3_14B) -> Pick:
@@ -130,8 +126,7 @@ OPTIMISATION = (
     ),
     Claim(
         name="short-out-of-domain",
-        says="One epoch is short of eight out of domain: what looks like no transfer is too little training "
-        "(section 3.1).",
+        says="One epoch is short of eight out of domain: too little training, not no transfer (section 3.1).",
         trials=SHORT,
         dimension="out-of-domain",
         against=cot(),
@@ -185,7 +180,7 @@ DATA = (
             name=f"traces-{word}",
             says=f"Long traces beat the same rows without their thinking in reasoning ({model}, table 2).",
             trials=cot(model),
-            benchmarks=("math-500", "aime-2024", *REASONING),
+            benchmarks=("math-500", "aime-2024", "gpqa-diamond", "livecodebench-v2", "mmlu-pro-1k"),
             against=on("math-nocot", model),
             expects="higher",
         )
@@ -205,8 +200,7 @@ DATA = (
     *(
         Claim(
             name=f"numina-{word}",
-            says=f"Short human solutions of mixed quality lose against the base out of domain ({model}, "
-            "table 2).",
+            says=f"Short human solutions of mixed quality lose out of domain ({model}, table 2).",
             trials=on("numina", model),
             dimension="out-of-domain",
             expects="lower",
@@ -307,6 +301,13 @@ SAFETY = (
     ),
 )
 
+FAMILIES = {
+    "Optimisation: dip, recovery, length of training": OPTIMISATION,
+    "Data: traces, their quality, another task": DATA,
+    "Capability of the base": CAPABILITY,
+    "Asymmetry: reasoning against safety": SAFETY,
+}
+
 SWEEP = SweepSpec(
     name="study",
     models=(
@@ -322,15 +323,14 @@ SWEEP = SweepSpec(
     ),
     data=tuple(variant(name) for name in (*FIVE, "math-cot-2.5k")),
     cells=CELLS,
-    claims=(*OPTIMISATION, *DATA, *CAPABILITY, *SAFETY),
+    claims=tuple(one.model_copy(update={"family": name}) for name, of in FAMILIES.items() for one in of),
     train=STUDY,
     concurrent_trials=2,  # the cluster grows on demand, so it cannot tell what it will hold
     evaluation=EvalSpec(
         benchmarks=(
             BenchmarkUse(name="aime-2024", samples=10),
             *(BenchmarkUse(name=n, samples=3) for n in ("math-500", "gpqa-diamond", "livecodebench-v2")),
-            "mmlu-pro-1k",
-            "ifeval",
+            *("mmlu-pro-1k", "ifeval"),
             BenchmarkUse(name="alpaca-eval", max_new_tokens=16_384),
             BenchmarkUse(name="halueval", problems=3_000),
             "truthfulqa",

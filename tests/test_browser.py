@@ -106,6 +106,16 @@ def test_half_of_the_places_go_to_changed_verdicts_and_all_steps_share_them() ->
     assert browser.choose([before, after], 20) == browser.choose([dict(reversed(before.items())), after], 20)
 
 
+def test_problems_stand_in_the_order_of_their_numbers() -> None:
+    names = ("test/algebra/9", "test/algebra/10", "9", "10", "100", "10a")
+    before: dict[browser.Slot, Outcome] = {(name, sample): "wrong" for name in names for sample in (1, 0)}
+    chosen = browser.choose([before], 20)
+    assert [name for name, sample in chosen if not sample] == [
+        *("9", "10", "10a", "100", "test/algebra/9", "test/algebra/10")
+    ]
+    assert chosen[:2] == [("9", 0), ("9", 1)]
+
+
 def test_either_half_takes_what_the_other_leaves() -> None:
     before: dict[browser.Slot, Outcome] = dict.fromkeys(SLOTS, "wrong")
     few = before | {SLOTS[3]: "correct"}

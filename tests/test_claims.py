@@ -212,6 +212,16 @@ def test_a_shape_is_what_the_trajectory_says() -> None:
     assert answer(both, gsm8k=dips).why == "1 curves are not evaluated yet"
 
 
+def test_a_claim_about_the_end_of_a_curve_that_still_moves_says_so() -> None:
+    still, moves = (replace(curve(0.5, 0.35, 0.6), converged=each) for each in (True, False))
+    assert answer(claim(), gsm8k=moves).moving == 1
+    assert answer(claim(), gsm8k=still, gcd=moves).moving == 0, "another benchmark is no matter of it"
+    assert answer(claim(step=20), gsm8k=moves).moving == 0, "an earlier step is what it is"
+    assert answer(claim(step=80), gsm8k=moves).moving == 1
+    assert answer(claim(trials=NOCOT, against=COT), gsm8k=moves).moving == 1, "the other side counts too"
+    assert answer(claim(expects="dip and recovery"), gsm8k=moves).moving == 1
+
+
 @pytest.mark.parametrize(("value", "error"), [(0.1, 0.0), (0.1, 0.01)])
 def test_judge_without_and_with_an_error(value: float, error: float) -> None:
     assert judge(claim(), value, error)[0] == "supported"

@@ -94,6 +94,25 @@ def test_a_long_label_keeps_both_ends() -> None:
     assert shortened("abcdefghijk", 10) == "abcde…hijk" and len(shortened("x" * 99, 17)) == 17
 
 
+def test_the_length_of_most_trials_has_the_solid_line_and_the_legend_goes_by_steps() -> None:
+    def axes(length: str, steps: int, seed: int) -> TrialAxes:
+        return TrialAxes(
+            trial=f"{length}{seed}",
+            base="b",
+            data="d",
+            length=length,
+            length_steps=steps,
+            seed=seed,
+            recipe="default",
+            variant="d",
+        )
+
+    look = Look.of([axes("16ep", 16, 0), axes("8ep", 8, 0), axes("8ep", 8, 1), axes("1ep", 1, 0)])
+    assert look.line("d", "8ep")["linestyle"] == "-"
+    assert look.lengths == ("8ep", "16ep", "1ep") and look.shortest_first == ("1ep", "8ep", "16ep")
+    assert Look.of([axes("1ep", 1, 0), axes("8ep", 8, 0)]).lengths == ("8ep", "1ep")
+
+
 def test_variants_are_told_apart_when_colours_begin_again() -> None:
     axes = [
         TrialAxes(
@@ -233,6 +252,23 @@ def test_a_shape_is_drawn_as_its_curves() -> None:
     assert claim_figures(results, [one], {}, {}, {}) == {}
 
 
+def test_curves_of_a_claim_are_named_by_what_they_do_not_share() -> None:
+    results = read_cells(made_up_cells())
+    first, second = results.trials[0], results.trials[1]
+    known = {
+        (trial.trial, name): curve(0.5, 0.3, 0.4, 0.6, 0.6, 0.6)
+        for trial in (first, second)
+        for name in ("countdown", "refusals")
+    }
+    two = answer("dip and recovery", curves=tuple((first.trial, n) for n in ("countdown", "refusals")))
+    said = texts(claim_figures(results, [two], {}, {}, known)["c"].svg)
+    assert {"countdown", "refusals"} <= set(said)
+    assert first.base not in said
+    other = answer("dip and recovery", curves=tuple((t.trial, "countdown") for t in (first, second)))
+    said = texts(claim_figures(results, [other], {}, {}, known)["c"].svg)
+    assert {first.length, second.length} <= set(said) and "countdown" not in said
+
+
 # Tables as files.
 
 
@@ -252,6 +288,8 @@ def test_a_table_is_written_three_times_and_breaks_in_none() -> None:
         r"\$x\textasciicircum{}2\$ \textbackslash{} \{y\} \textasciitilde{}",
     )
     assert " & ".join(signs) in tex
+    ends = Table(name="t", about="", head=["[a]", "b"], rows=[["*", "c"]]).latex
+    assert "\n{[}a] & b " in ends and "\n{*} & c " in ends, "a row's end takes no [ or * as its own"
     assert tex.startswith("% What it is.\n\\begin{tabular}{ll}\n\\toprule\n")
     assert tex.endswith("\\bottomrule\n\\end{tabular}\n")
 
@@ -276,12 +314,24 @@ def test_every_table_of_the_page_is_there() -> None:
     names = {"scores", "claims", "verdicts", "effects", "asymmetry", "steps-countdown", "steps-refusals"}
     assert found.keys() == names
     assert found["claims"].rows == [
-        ["c", "So it is.", "supported", "10.0", "5.0", "15.0", "7.0", "0.001", "100", "200", ""]
+        ["c", "So it is.", "supported", "10.0", "5.0", "15.0", "7.0", "0.001", "100", "200", "", "0"]
     ]
     assert found["effects"].rows[0][:9] == [
         *("at the end", "in-domain", "length", "96st over 24st", "10.0", "5.0", "15.0", "0.01", "higher")
     ]
     assert len(found["asymmetry"].rows) == len(points) > 0
+    shown, said = (
+        curve(0.5, 0.3, 0.6),
+        dict(zip(found["verdicts"].head, found["verdicts"].rows[0], strict=True)),
+    )
+    for name, interval in (("dip", shown.dip), ("best gain", shown.best), ("area", shown.area)):
+        assert [said[name], said[f"{name} low"], said[f"{name} high"]] == [
+            f"{100 * end:.1f}" for end in (interval.value, interval.low, interval.high)
+        ]
+    assert (said["dip step"], said["recovery step"], said["latest recovery"]) == ("10", "20", "20")
+    assert (said["converged"], said["overfitting"]) == ("no", "no")
+    for table in found.values():
+        assert len(set(table.head)) == len(table.head), "a program finds each column by its name"
     for table in found.values():
         assert {len(row) for row in table.rows} == {len(table.head)}
     empty = read_cells(cells.iloc[:0])

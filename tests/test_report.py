@@ -211,13 +211,13 @@ def test_the_page_stands_alone_and_its_tags_nest(page: str) -> None:
 def test_large_figures_lie_beside_the_page_as_images_and_the_page_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rsft.report.page.INLINE_CHARACTERS", 60_000)
+    monkeypatch.setattr("rsft.report.page.PAGE_BYTES", 130_000)
     page = written(tmp_path, made_up_facts())
     beside = re.findall(r'<img src="(figures/[^"]+)" alt="" loading="lazy">', page)
     assert beside and all((tmp_path / "report" / file).exists() for file in beside)
     assert f"To keep this page small, {len(beside)} figures" in page
     inside = sum(map(len, re.findall(r"<svg xmlns.*?</svg>", page, flags=re.DOTALL)))
-    assert 0 < inside <= 60_000
+    assert inside > 10_000 and len(page.encode()) <= 140_000
     assert page.count("<figure>") > len(beside) > 1
 
 
@@ -442,6 +442,34 @@ def test_recipes_are_told_apart_only_when_there_are_several() -> None:
     assert {axes.variant for axes in read_cells(cells).trials} == {"long-cot", "answer-only"}
     cells.loc[cells["length"] == "96st", "recipe"] = "learning_rate=1e-05"
     assert "long-cot (learning_rate=1e-05)" in {axes.variant for axes in read_cells(cells).trials}
+    assert "long-cot" in {axes.variant for axes in read_cells(cells).trials}, "the usual recipe needs no word"
+
+
+def test_a_setting_that_all_trials_of_a_base_share_tells_none_of_them_apart() -> None:
+    cells = made_up_cells()
+    cells["recipe"] = cells["recipe"].mask(cells["base"] == "nano-4m", "betas=[0.9, 0.95] micro=2")
+    long = (cells["base"] == "nano-4m") & (cells["length"] == "96st")
+    cells["recipe"] = cells["recipe"].mask(long, "betas=[0.9, 0.99] learning_rate=1e-05 micro=2")
+    found = {(axes.base, axes.variant) for axes in read_cells(cells).trials if axes.data == "long-cot"}
+    assert found == {
+        ("nano-16m", "long-cot"),
+        ("nano-4m", "long-cot (betas=[0.9, 0.95])"),
+        ("nano-4m", "long-cot (betas=[0.9, 0.99], learning_rate=1e-05)"),
+    }
+    assert read_cells(cells).recipes == {"nano-16m": "", "nano-4m": "micro=2"}
+
+
+def test_what_all_trials_of_a_base_have_stands_beside_its_name(tmp_path: Path) -> None:
+    cells = few_cells()
+    cells["recipe"] = "micro=2"
+    page = written(tmp_path, made_up_facts(cells))
+    assert '<th scope="rowgroup">nano-4m <small>micro=2</small></th>' in page
+
+
+def test_small_bases_come_first_and_those_of_unknown_size_last() -> None:
+    cells = made_up_cells()
+    assert read_cells(cells, {"nano-16m": 16, "nano-4m": 4}).bases == ("nano-4m", "nano-16m")
+    assert read_cells(cells, {"nano-16m": 16}).bases == ("nano-16m", "nano-4m")
 
 
 def test_benchmarks_with_like_names_keep_their_own_figures(tmp_path: Path) -> None:

@@ -222,6 +222,16 @@ def test_a_listed_cell_stands_beside_the_product_with_its_own_settings() -> None
     assert (last.steps, last.train.learning_rate, last.recipe) == (20, 1e-4, "learning_rate=0.0001")
 
 
+def test_a_setting_that_says_what_all_have_is_no_word_of_the_recipe() -> None:
+    usual = trials(sweep())[0].train
+    same, more = {"schedule": usual.schedule}, {"schedule": usual.schedule, "learning_rate": 1e-4}
+    cells = [
+        Cell(model="big", data="cot", steps=steps, train=train) for steps, train in ((9, same), (8, more))
+    ]
+    page = sweep(lengths_steps=(), cells=cells)
+    assert [trial.recipe for trial in trials(page)] == ["default", "learning_rate=0.0001"]
+
+
 def test_cells_alone_make_a_sweep() -> None:
     page = sweep(lengths_steps=(), cells=(Cell(model="big", data="cot", steps=9),))
     assert axes(page) == [("big", "cot", "9st", 0)]

@@ -392,6 +392,7 @@ def test_problems_needed_by_hand() -> None:
 
 def test_intervals_in_words() -> None:
     assert Interval(0.154, 0.12, 0.187).points(" above") == "15.4 points above (12.0 to 18.7)"
+    assert Interval(-0.0001, -0.12, 0.187).points() == "0.0 points (−12.0 to 18.7)"
     assert Interval(0.1, -0.2, 0.3).negative == Interval(-0.1, -0.3, 0.2)
 
 

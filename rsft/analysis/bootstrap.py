@@ -71,8 +71,9 @@ class Interval:
         return Interval(*(min(max(each, least), most) for each in (self.value, self.low, self.high)))
 
     def points(self, where: str = "") -> str:
-        """`15.4 points above the base (12.0 to 18.7)`: hundredths of the unit."""
-        return f"{100 * self.value:.1f} points{where} ({100 * self.low:.1f} to {100 * self.high:.1f})"
+        """`15.4 points above the base (12.0 to 18.7)`: hundredths of the unit, with true minus signs."""
+        value, low, high = (f"{100 * end:z.1f}" for end in (self.value, self.low, self.high))
+        return f"{value} points{where} ({low} to {high})".replace("-", "\N{MINUS SIGN}")
 
 
 class Bootstrap:

@@ -52,6 +52,8 @@ class Answer:
     """Why it is undecided, and what would decide it; empty otherwise."""
     curves: tuple[tuple[str, str], ...] = ()
     """Trial and benchmark of every curve that a shape claim is about."""
+    moving: int = 0
+    """Of the curves on whose end it rests, those not converged: longer training might say otherwise."""
 
 
 def answer_claims(
@@ -86,9 +88,10 @@ def answer_claims(
     for claim in claims:
         names = benchmarks_of(claim, dimensions)
         if claim.shape:
-            found.append(_of_shapes(claim, names, trials, trajectories))
+            one = _of_shapes(claim, names, trials, trajectories)
         else:
-            found.append(_of_difference(claim, names, trials, by_key, level))
+            one = _of_difference(claim, names, trials, by_key, level)
+        found.append(replace(one, moving=_moving(claim, names, trials, trajectories)))
     adjusted = holm([one.p for one in found])
     return [
         replace(one, state="undecided", why=f"not after correction for {len(found)} claims (p {p:.2g})")
@@ -101,6 +104,20 @@ def answer_claims(
 def benchmarks_of(claim: Claim, dimensions: Mapping[str, str]) -> tuple[str, ...]:
     """Of the benchmarks whose dimensions these are, those that a claim is about."""
     return claim.benchmarks or tuple(name for name, of in dimensions.items() if of == claim.dimension)
+
+
+def _moving(claim: Claim, names: Sequence[str], trials: Sequence[Trial], trajectories: Trajectories) -> int:
+    """How many curves that a claim takes the last step of have not converged."""
+    sides = [(claim.trials, claim.step)]
+    sides += [(claim.against, claim.against_step)] if isinstance(claim.against, Pick) else []
+    ends = {
+        (trial.id, name)
+        for pick, step in sides
+        for trial in trials
+        if pick.matches(trial) and step in (None, trial.steps)
+        for name in names
+    }
+    return sum(not trajectories[key].converged for key in ends if key in trajectories)
 
 
 def weights_of(claim: Claim, name: str, trials: Sequence[Trial]) -> dict[Key, float]:

@@ -14,6 +14,7 @@ import base64
 import hashlib
 import json
 import math
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -117,7 +118,13 @@ def choose(steps: Sequence[Outcomes], count: int = PLACES) -> list[Slot]:
     others = set().union(*steps) - changed
     half = max(count // 2, count - len(others))
     drawn = sorted(changed, key=_draw)[:half]
-    return sorted(drawn + sorted(others, key=_draw)[: count - len(drawn)])
+    return sorted(drawn + sorted(others, key=_draw)[: count - len(drawn)], key=_counted)
+
+
+def _counted(slot: Slot) -> tuple[list[str | int], int]:
+    """Problems in the order of people: 9 before 10."""
+    parts = re.split(r"([0-9]{1,18})", slot[0])
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], slot[1]
 
 
 def _side(outcome: Outcome) -> bool | None:

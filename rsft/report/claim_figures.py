@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
@@ -55,8 +59,20 @@ def claim_figures(
     return found
 
 
-def _panel(rows_in: float, left: float = LEFT_IN) -> tuple[Figure, Axes]:
-    tall = rows_in + 0.42
+def _told_apart(results: Results, keys: Sequence[tuple[str, str]]) -> list[str]:
+    """What of each curve is not the same for all; nothing where there is one."""
+    axes = {one.trial: one for one in results.trials}
+    parts = [
+        (name, one.base, one.variant, one.length, f"seed {one.seed}")
+        for trial, name in keys
+        for one in [axes[trial]]
+    ]
+    differ = [len(set(values)) > 1 for values in zip(*parts, strict=True)]
+    return [" ".join(compress(each, differ)) for each in parts] if any(differ) else []
+
+
+def _panel(rows_in: float, left: float = LEFT_IN, top: float = 0.0) -> tuple[Figure, Axes]:
+    tall = rows_in + 0.42 + top
     figure = Figure(figsize=(ACROSS_IN, tall))
     return figure, figure.add_axes(
         (left / ACROSS_IN, 0.36 / tall, (ACROSS_IN - left - 0.1) / ACROSS_IN, rows_in / tall)
@@ -121,7 +137,17 @@ def _curves(
     keys = [key for key in one.curves if key in trajectories and 0 in results.of(*key)][:CURVES]
     if not keys:
         return None
-    figure, panel = _panel(1.15, left=0.5)
+    names = _told_apart(results, keys)
+    figure, panel = _panel(1.15, left=0.5, top=0.15 * math.ceil(len(names) / 2))
+    if names:
+        handles = [
+            Line2D([], [], color=colour, lw=2.5, label=shortened(name, 26))
+            for colour, name in zip(OKABE_ITO, names, strict=False)
+        ]
+        place: dict[str, Any] = {"loc": "upper left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.1}
+        figure.legend(
+            handles=handles, ncols=2, handlelength=1.2, columnspacing=1.2, labelspacing=0.25, **place
+        )
     panel.axhline(0, color=GREY, lw=0.8, ls="--")
     steps = sorted({step for key in keys for step in results.of(*key)})
     for colour, key in zip(OKABE_ITO, keys, strict=False):

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
 from rsft.analysis.effects import Effect
 from rsft.analysis.trajectory import Trajectory
 from rsft.report.results import Results
+from rsft.report.tables import DASH, MINUS
 
 MARKS = {"supported": "up", "contradicted": "down", "undecided": "same"}
 """State of a claim -> colour class of the page."""
-
-
 VERDICT_MARKS = {
     "monotone gain": "up",
     "gain, shape open": "up",
@@ -27,16 +26,19 @@ VERDICT_MARKS = {
 
 
 def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
-    """Per claim: name, says, state, mark, effect with its interval, n, why."""
+    """Per claim: name, family, says, state, mark, effect with its interval, n, why,
+    and what forbids to conclude."""
     return [
         {
             "name": one.claim.name,
+            "family": one.claim.family,
             "says": one.claim.says,
             "state": one.state,
             "mark": MARKS[one.state],
-            "effect": _effect(one.effect, one.claim.metric == "response_tokens"),
+            "effect": _found(one),
             "n": f"{one.problems:,} problems, {one.answers:,} answers" if one.answers else "–",
             "why": one.why,
+            "caution": _caution(one.moving),
         }
         for one in answers
     ]
@@ -46,7 +48,8 @@ def verdict_rows(
     results: Results, trajectories: Mapping[tuple[str, str], Trajectory]
 ) -> list[dict[str, Any]]:
     """Per trial and benchmark that has a trajectory, in the order of the grid: axes, benchmark, verdict, its
-    mark, whether it is decided, and the sentence that goes with it."""
+    mark, whether it is decided, the sentence that goes with it, numbers that
+    the sentence has not, and a caution."""
     return [
         {
             "axes": axes,
@@ -55,11 +58,23 @@ def verdict_rows(
             "mark": VERDICT_MARKS.get(found.verdict, "same"),
             "decided": found.verdict != "undecided",
             "sentence": found.sentence,
+            "numbers": _numbers(found),
+            "caution": "" if found.converged else "not converged",
         }
         for axes in results.trials
         for column in results.columns
         if (found := trajectories.get((axes.trial, column.benchmark))) is not None
     ]
+
+
+def _numbers(found: Trajectory) -> str:
+    """Best gain, area and recovery step with their intervals."""
+    said = [f"best gain {found.best.points()}", f"area (mean gain over log steps) {found.area.points()}"]
+    back = found.recovery_step
+    if back is not None:
+        latest = f"{back.high:.0f}" if math.isfinite(back.high) else "never"
+        said.append(f"back at step {back.value:.0f} ({back.low:.0f} to {latest})")
+    return "; ".join(said)
 
 
 EFFECTS_SHOWN = 200
@@ -105,9 +120,29 @@ def verdict_tally(
     ]
 
 
-def _effect(effect: Interval | None, tokens: bool) -> str:
+def _caution(moving: int) -> str:
+    if not moving:
+        return ""
+    return f"{moving} curve{'' if moving == 1 else 's'} not converged: do not conclude"
+
+
+def claim_tally(answers: Sequence[Answer]) -> list[dict[str, Any]]:
+    """How many claims have each answer that one has: state, mark, count."""
+    counts = Counter[str](one.state for one in answers)
+    return [
+        {"state": state, "mark": mark, "count": counts[state]}
+        for state, mark in MARKS.items()
+        if counts[state]
+    ]
+
+
+def _found(one: Answer) -> str:
+    """The effect with its interval; of a shape on several curves how many have which."""
+    effect = one.effect
     if effect is None:
-        return "–"
-    if tokens:
-        return f"{effect.value:,.0f} tokens ({effect.low:,.0f} to {effect.high:,.0f})"
-    return effect.points()
+        verdicts = Counter(part for part in one.parts.values() if isinstance(part, str))
+        return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or DASH
+    if one.claim.metric == "response_tokens":
+        value, low, high = (f"{end:,.0f}" for end in (effect.value, effect.low, effect.high))
+        return f"{value} tokens ({low} to {high})".replace("-", MINUS)
+    return effect.points(" deep" if one.claim.shape else "")

@@ -69,14 +69,6 @@ class Drawing:
     def pdf_file(self) -> str:
         return f"{self.file.removesuffix('.svg')}.pdf"
 
-    @property
-    def inline(self) -> str:
-        """The <svg> element alone, without what would reach beyond it on a page: identifiers that
-        occur twice, and the style of everything."""
-        element = self.svg[self.svg.index("<svg") :]
-        element = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", element, flags=re.DOTALL)
-        return re.sub(r' id="[A-Za-z0-9.]+_[0-9]+"', "", element)
-
 
 @contextmanager
 def drawn_as(file: str, **more: Any) -> Iterator[None]:

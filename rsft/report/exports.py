@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ _LATEX = str.maketrans(
     {
         "\\": r"\textbackslash{}",
         **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        **{sign: f"{{{sign}}}" for sign in "[*"},  # else part of the row's end before them
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "<": r"$<$",
@@ -182,6 +184,7 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
             "problems",
             "answers",
             "why",
+            "curves not converged",
         ],
         rows=[
             [
@@ -194,6 +197,7 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
                 str(one.problems),
                 str(one.answers),
                 one.why,
+                str(one.moving),
             ]
             for one in answers
         ],
@@ -201,41 +205,45 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
 
 
 def _verdicts(results: Results, trajectories: Mapping[tuple[str, str], Trajectory]) -> Table:
+    numbers = ("dip", "final gain", "best gain", "area")
     return Table(
         name="verdicts",
-        about="Shapes of the curves, corrected for their number; gains in points with their 95% intervals.",
+        about="Shapes of the curves, corrected for their number; in points with 95% intervals. The area is "
+        "the mean gain over log2(1 + step).",
         head=[
-            "base",
-            "data",
-            "length",
-            "seed",
-            "benchmark",
-            "verdict",
-            "p",
-            "dip",
-            "low",
-            "high",
-            "final gain",
-            "low",
-            "high",
-            "in words",
+            *("base", "data", "length", "seed", "benchmark", "verdict", "p"),
+            *(part for name in numbers for part in (name, f"{name} low", f"{name} high")),
+            *(
+                part
+                for name in ("dip", "recovery")
+                for part in (f"{name} step", f"earliest {name}", f"latest {name}")
+            ),
+            *("converged", "overfitting", "in words"),
         ],
         rows=[
             [
                 *(axes.base, axes.variant, axes.length, str(axes.seed), column.benchmark),
-                *(
-                    found.verdict,
-                    f"{found.p:.2g}",
-                    *_interval(found.dip),
-                    *_interval(found.final),
-                    found.sentence,
-                ),
+                *(found.verdict, f"{found.p:.2g}"),
+                *(*_interval(found.dip), *_interval(found.final)),
+                *(*_interval(found.best), *_interval(found.area)),
+                *(*_steps_of(found.dip_step), *_steps_of(found.recovery_step)),
+                *("yes" if found.converged else "no", "yes" if found.overfitting else "no"),
+                found.sentence,
             ]
             for axes in results.trials
             for column in results.columns
             if (found := trajectories.get((axes.trial, column.benchmark))) is not None
         ],
     )
+
+
+def _steps_of(found: Interval | None) -> list[str]:
+    """A step and where resamples put it, or dashes; `never` where some of them never come back."""
+    if found is None:
+        return [DASH] * 3
+    return [
+        f"{step:.0f}" if math.isfinite(step) else "never" for step in (found.value, found.low, found.high)
+    ]
 
 
 def _effects(effects: Sequence[Effect]) -> Table:
@@ -282,15 +290,8 @@ def _asymmetry(points: Sequence[Point]) -> Table:
             "data",
             "trial",
             "step",
-            "reasoning",
-            "low",
-            "high",
-            "safety",
-            "low",
-            "high",
-            "refused",
-            "low",
-            "high",
+            *("reasoning", "reasoning low", "reasoning high", "safety", "safety low", "safety high"),
+            *("refused", "refused low", "refused high"),
             "Pareto front",
         ],
         rows=[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -40,15 +41,19 @@ class Look:
 
     variants: tuple[str, ...]
     lengths: tuple[str, ...]
-    """Longest first: it gets the solid line."""
+    """The one of most trials first, of several the longest: it gets the solid line."""
+    shortest_first: tuple[str, ...]
+    """The same in another order, for the legend."""
 
     @classmethod
     def of(cls, trials: Iterable[TrialAxes]) -> Look:
         known = tuple(trials)
-        lengths = {axes.length: axes.length_steps for axes in known}
+        steps = {axes.length: axes.length_steps for axes in known}
+        count = Counter(axes.length for axes in known)
         return cls(
             tuple(dict.fromkeys(axes.variant for axes in known)),
-            tuple(sorted(lengths, key=lambda name: (-lengths[name], name))),
+            tuple(sorted(steps, key=lambda name: (-count[name], -steps[name], name))),
+            tuple(sorted(steps, key=lambda name: (steps[name], name))),
         )
 
     def line(self, variant: str, length: str) -> dict[str, Any]:
@@ -73,7 +78,7 @@ class Look:
             for i, variant in enumerate(self.variants)
             for mark in [{"marker": "o", "markersize": 7} if i >= len(OKABE_ITO) else {}]
         ]
-        for length in self.lengths[::-1]:
+        for length in self.shortest_first:
             line = self.line(self.variants[0], length) | {"color": GREY}
             if not markers:
                 line["marker"] = ""

@@ -7,7 +7,7 @@ valid at any moment of a sweep, from the first empty table to the last cell.
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ import jinja2
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.report.conclusions import claim_rows, effect_rows, verdict_rows, verdict_tally
+from rsft.report.conclusions import claim_rows, claim_tally, effect_rows, verdict_rows, verdict_tally
 from rsft.report.drawing import Drawing
 from rsft.report.exports import frame_csv, tables
 from rsft.report.facts import ReportFacts
 from rsft.report.gallery import Figures, draw
 from rsft.report.judges import judges_table
+from rsft.report.packing import inlined
 from rsft.report.procedures import ProcedureSection, procedure_section
 from rsft.report.results import read_cells, tidy
 from rsft.report.shown import FAILURES, OPENED_CERTIFICATES, SPEC_CHARACTERS, Shown
@@ -32,8 +33,10 @@ FIGURES = f"{layout.REPORT}/figures"
 TABLES = f"{layout.REPORT}/tables"
 
 TEMPLATE = "template.html.j2"
-INLINE_CHARACTERS = 2_500_000
-"""Of all figures in the page; larger ones lie beside it."""
+PAGE_BYTES = 4_900_000
+"""Up to which figures stand in the page, but for the style they share; others lie beside it."""
+VERDICTS_OPEN = 12
+"""Decided curves up to which their table is open; of more the pictures say it first."""
 SAMPLES_SHOWN = 3
 """Decoded training rows per certificate."""
 SAMPLE_CHARACTERS = 4_000
@@ -52,7 +55,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
         OSError: the storage cannot be written.
     """
     cells = tidy(facts.cells)
-    results = read_cells(cells)
+    results = read_cells(cells, facts.parameters)
     shown, grid = Shown.of(results), pivot(results)
     traces = procedure_section(results, facts.procedures)
     figures = draw(shown, facts, traces)
@@ -91,7 +94,6 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
 
 def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, traces: ProcedureSection) -> str:
     """The page as HTML; every text that comes from data is escaped. The grid is of all results."""
-    listed, results = shown.listed, shown.results
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -99,65 +101,70 @@ def render(facts: ReportFacts, shown: Shown, grid: Grid, figures: Figures, trace
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    inside = inlined(figures, INLINE_CHARACTERS)
-    environment.filters["svg"] = lambda drawing: _drawn(drawing, inside)
+    words = _words(facts, shown, grid, traces)
+
+    def page(inside: Mapping[str, str], styles: str) -> str:
+        environment.filters["svg"] = lambda drawing: _drawn(drawing, inside)
+        beside = len({drawing.file for drawing in figures} - inside.keys())
+        return environment.get_template(TEMPLATE).render(
+            **words, figures=figures, beside=beside, figure_styles=Markup(styles)
+        )
+
+    room = PAGE_BYTES - len(page({}, "").encode("utf-8", "surrogatepass"))
+    return page(*inlined(figures, room))
+
+
+def _words(facts: ReportFacts, shown: Shown, grid: Grid, traces: ProcedureSection) -> dict[str, Any]:
+    """What the template shows beside figures."""
+    listed, results = shown.listed, shown.results
     spec = facts.sweep.get("spec") or {}
     failures = facts.status.get("failures") or []
     compared = sum(map(grid.count, ("up", "down", "same")))
-    return environment.get_template(TEMPLATE).render(
-        name=str(spec.get("name") or "sweep"),
-        headline=headline(facts.status, facts.adaptive),
-        browsed=facts.browsed,
-        chance=f"{100 * facts.chance:.2g}",
-        adaptive=facts.adaptive,
-        mood=_mood(facts.status, facts.adaptive),
-        claims=claim_rows(facts.answers),
-        shown=shown,
-        verdicts=verdict_rows(listed, facts.trajectories),
-        tally=verdict_tally(results, facts.trajectories),
-        readings=facts.readings,
-        grid=grid.of({axes.trial for axes in listed.trials}),
-        rose=grid.count("up"),
-        fell=grid.count("down"),
-        bases=listed.bases,
-        compared=compared,
-        by_chance=round(CHANCE * compared),
-        unseen=max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
-        figures=figures,
-        beside=len({drawing.file for drawing in figures} - inside),
-        traces=traces,
-        effects=effect_rows(facts.effects),
-        failures=failures[:FAILURES],
-        unlisted_failures=len(failures[FAILURES:]),
-        failed=sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
-        certificates=[
+    return {
+        "name": str(spec.get("name") or "sweep"),
+        "headline": headline(facts.status, facts.adaptive),
+        "browsed": facts.browsed,
+        "chance": f"{100 * facts.chance:.2g}",
+        "adaptive": facts.adaptive,
+        "mood": _mood(facts.status, facts.adaptive),
+        "claims": claim_rows(facts.answers),
+        "claim_tally": claim_tally(facts.answers),
+        "shown": shown,
+        "verdicts": verdict_rows(listed, facts.trajectories),
+        "verdicts_open": VERDICTS_OPEN,
+        "tally": verdict_tally(results, facts.trajectories),
+        "readings": facts.readings,
+        "grid": grid.of({axes.trial for axes in listed.trials}),
+        "rose": grid.count("up"),
+        "fell": grid.count("down"),
+        "bases": listed.bases,
+        "recipes": results.recipes,
+        "compared": compared,
+        "by_chance": round(CHANCE * compared),
+        "unseen": max(0, sum(_counts(facts.status, "trials").values()) - len(results.trials)),
+        "traces": traces,
+        "effects": effect_rows(facts.effects),
+        "failures": failures[:FAILURES],
+        "unlisted_failures": len(failures[FAILURES:]),
+        "failed": sum(_counts(facts.status, noun)["failed"] for noun in ("trials", "cells")),
+        "certificates": [
             certificate(name, found, rows=SAMPLES_SHOWN if place < OPENED_CERTIFICATES else 0)
             for place, (name, found) in enumerate(sorted(facts.certificates.items()))
         ],
-        tables=[(column, full_table(listed, column.benchmark)) for column in results.columns],
-        judges=judges_table(facts.judges),
-        provenance=facts.sweep.get("provenance") or {},
-        regraded=facts.regraded,
-        spec_json=_shortened(
+        "tables": [(column, full_table(listed, column.benchmark)) for column in results.columns],
+        "judges": judges_table(facts.judges),
+        "provenance": facts.sweep.get("provenance") or {},
+        "regraded": facts.regraded,
+        "spec_json": _shortened(
             json.dumps(spec, indent=2, ensure_ascii=False, default=str), most=SPEC_CHARACTERS
         ),
-    )
+    }
 
 
-def inlined(figures: Iterable[Drawing], room: int) -> set[str]:
-    """Files of the figures that stand in the page itself: all that have room, the small ones first."""
-    inside = set[str]()
-    for drawing in sorted(figures, key=lambda drawing: len(drawing.svg)):
-        room -= len(drawing.svg)
-        if room >= 0:
-            inside.add(drawing.file)
-    return inside
-
-
-def _drawn(drawing: Drawing, inside: Collection[str]) -> Markup:
+def _drawn(drawing: Drawing, inside: Mapping[str, str]) -> Markup:
     """A figure itself, which matplotlib has escaped; else an image, loaded when it is scrolled to."""
     if drawing.file in inside:
-        return Markup(drawing.inline)
+        return Markup(inside[drawing.file])
     return Markup('<img src="figures/{}" alt="" loading="lazy">').format(drawing.file)
 
 

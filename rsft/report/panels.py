@@ -15,6 +15,9 @@ from rsft.report.look import GREY, WIDE_IN, Look
 SYMLOG_FROM = 10
 """Last step over first step from which the axis is logarithmic (and linear around step 0)."""
 
+SPREAD_PT = 11.0
+"""Points between the first and the last of curves at one step: less than from a step to the next."""
+
 
 def panel_grid(
     tops_in: Sequence[float],
@@ -102,7 +105,7 @@ def draw_curves(
         panel.axhspan(low, high, color=GREY, alpha=0.12, lw=0, zorder=0)
     for i, curve in enumerate(found):
         # Shifted by points, not by steps: error bars at one step stand side by side on any axis.
-        shift = 0.0 if small else 2.2 * (i - (len(found) - 1) / 2)
+        shift = 0.0 if small else min(2.2, SPREAD_PT / max(1, len(found) - 1)) * (i - (len(found) - 1) / 2)
         nudge = ScaledTranslation(shift / 72, 0, panel.figure.dpi_scale_trans)
         at, values, errors = zip(*curve.points, strict=True)
         panel.errorbar(
@@ -158,15 +161,25 @@ def share_y(
     *,
     scale: float,
     floor: float | None = None,
+    lowest: float = 0.0,
     ceiling: float = math.inf,
 ) -> None:
-    """Gives panels the range of all curves with their errors, at least five units high."""
+    """Gives panels the range of all curves with their errors, at least five units high.
+
+    Args:
+        panels: which.
+        found: the curves.
+        scale: multiplies values.
+        floor: the lower end, wherever the curves are.
+        lowest, ceiling: what no value is beyond, as it is drawn.
+    """
     points = [point for curve in found for point in curve.points]
     low = scale * min(value - error for _, value, error in points)
     high = scale * max(value + error for _, value, error in points)
     room = max(0.06 * (high - low), (5 - (high - low)) / 2)
-    # Nothing is below 0, so no tick is; the little room is for marks that lie on it.
-    bottom = floor if floor is not None else max(low - room, -min(0.01 * scale, 0.02 * max(5, high - low)))
+    # Nothing is below the lowest, so no tick is; the little room is for marks that lie on it.
+    least = lowest - min(0.01 * scale, 0.02 * max(5, high - low))
+    bottom = floor if floor is not None else max(low - room, least)
     top = max(high + room, bottom + 5)
     for panel in panels:
         panel.set_ylim(bottom, min(top, ceiling + 0.01 * scale))

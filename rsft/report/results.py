@@ -5,7 +5,9 @@ Accuracies and shares are fractions in [0, 1]; response lengths are tokens.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -45,7 +47,8 @@ class TrialAxes:
     seed: int
     recipe: str
     variant: str
-    """The data, and the recipe too where a sweep has several; one colour of the figures."""
+    """The data, and of the recipe what not all trials of the base have in common; one colour of the
+    figures."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,12 @@ class Results:
     def bases(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(axes.base for axes in self.trials))
 
+    @property
+    def recipes(self) -> dict[str, str]:
+        """By base, what all of its trials have in common beside the sweep's recipe; mostly nothing."""
+        shared = _in_common((axes.base, axes.recipe) for axes in self.trials)
+        return {base: ", ".join(settings) for base, settings in shared.items()}
+
     def of(self, trial: str, benchmark: str, metric: str = "accuracy") -> Series:
         return self.series.get((trial, benchmark, metric), {})
 
@@ -90,8 +99,12 @@ def tidy(cells: pd.DataFrame) -> pd.DataFrame:
     return frame.drop_duplicates(["trial", "step", "benchmark", "metric"], keep="last")
 
 
-def read_cells(cells: pd.DataFrame) -> Results:
+def read_cells(cells: pd.DataFrame, parameters: Mapping[str, int] | None = None) -> Results:
     """Indexes METRICS of the tidy table (columns: COLUMNS); an empty or partial one is fine.
+
+    Args:
+        cells: the table.
+        parameters: number of weights by base, where they are known: small bases come first.
 
     Raises:
         DataError: rows without one of COLUMNS.
@@ -118,18 +131,33 @@ def read_cells(cells: pd.DataFrame) -> Results:
             samples=samples,
             truncated=truncated,
         )
-    return Results(_trials(frame), _columns(frame, known), series)
+    return Results(_trials(frame, parameters or {}), _columns(frame, known), series)
 
 
-def _trials(frame: pd.DataFrame) -> tuple[TrialAxes, ...]:
-    """Every trial once; bases and data in the order of the table, then short before long."""
+def _settings(recipe: str) -> list[str]:
+    return [] if recipe == "default" else re.split(r" (?=[a-z_]+=)", recipe)
+
+
+def _in_common(recipes: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """By base, in their order, the settings that all its recipes have."""
+    found: dict[str, list[str]] = {}
+    for base, recipe in recipes:
+        settings = _settings(recipe)
+        found[base] = [one for one in found.get(base, settings) if one in settings]
+    return found
+
+
+def _trials(frame: pd.DataFrame, parameters: Mapping[str, int]) -> tuple[TrialAxes, ...]:
+    """Every trial once; bases by size, else as data in the order of the table, then short before long."""
     rows = frame.drop_duplicates("trial")[list(AXES)].to_dict("records")
-    several = len({row["recipe"] for row in rows}) > 1
-    found = [
-        TrialAxes(**row, variant=f"{row['data']} ({row['recipe']})" if several else row["data"])
-        for row in rows
-    ]
-    bases = {name: place for place, name in enumerate(dict.fromkeys(axes.base for axes in found))}
+    usual = _in_common((row["base"], row["recipe"]) for row in rows)
+    found = []
+    for row in rows:
+        own = [setting for setting in _settings(row["recipe"]) if setting not in usual[row["base"]]]
+        variant = f"{row['data']} ({', '.join(own)})" if own else row["data"]
+        found.append(TrialAxes(**row, variant=variant))
+    sized = sorted(found, key=lambda axes: parameters.get(axes.base, math.inf))
+    bases = {name: place for place, name in enumerate(dict.fromkeys(axes.base for axes in sized))}
     data = {name: place for place, name in enumerate(dict.fromkeys(axes.data for axes in found))}
 
     def place(axes: TrialAxes) -> tuple[int, int, str, int, int, str]:

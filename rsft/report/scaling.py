@@ -104,7 +104,8 @@ def scaling_figure(results: Results, parameters: Mapping[str, int]) -> Drawing |
         look.legend(figure, base=True)
         caption = (
             "Mean gain over the base at the last step of finished trials, against the number of weights "
-            "(logarithmic); bars are one standard error, lines join bases trained alike. "
+            "(logarithmic); bars are one standard error, lines join bases trained on the "
+            "same data for as long. "
         )
         said = [f"{base} {size(parameters[base])}" for base in bases[:SIZES_SAID]]
         caption += f"Weights: {', '.join(said)}{', …' if len(bases) > SIZES_SAID else ''}."

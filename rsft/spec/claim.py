@@ -66,6 +66,9 @@ class Claim(Spec):
     says: str = Field(min_length=1)
     """The finding, as a sentence."""
 
+    family: str = ""
+    """Heading under which the report lists it with others; no part of what is answered."""
+
     trials: Pick
     """Whom it is about."""
 

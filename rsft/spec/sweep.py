@@ -255,7 +255,8 @@ class SweepSpec(Spec):
             return self.train, "default"
         train = TrainSpec(**(self.train.model_dump() | changes))
         resolved = train.model_dump(mode="json")
-        words = sorted(changes.keys() - hardware_fields(train))
+        usual = self.train.model_dump(mode="json")
+        words = sorted(f for f in changes.keys() - hardware_fields(train) if resolved[f] != usual[f])
         return train, " ".join(f"{field}={resolved[field]}" for field in words) or "default"
 
 
