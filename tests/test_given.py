@@ -155,10 +155,11 @@ def test_they_stand_beside_trials_that_are_trained_and_keep_their_weights(
 @pytest.mark.slow
 def test_the_storage_is_reported_and_graded_again_as_a_sweeps(tmp_path: Path, steps: Path) -> None:
     storage = Storage(tmp_path / "runs" / "other")
-    sweep = given_sweep("other", [str(steps)], EVALUATION, "cpu", "nano-1m")
+    sweep = given_sweep("other", [str(steps), "nano-3m"], EVALUATION, "cpu", "nano-1m")
     asked(sweep, storage, answer=learns, report=True)
     page_text = storage.read_text(f"{layout.REPORT}/index.html")
-    assert "math-run" in page_text and "1 of 1 trial done, 3 of 3 cells; nothing failed" in page_text
+    assert "math-run" in page_text and "2 of 2 trials done, 4 of 4 cells; nothing failed" in page_text
+    assert "no later step yet" not in page_text, "of a model by itself none is awaited"
     shutil.rmtree(steps)  # what was asked is known without the weights
     for command in (["status", storage.root], ["report", storage.root], ["grade", storage.root]):
         found = CliRunner().invoke(app, command)

@@ -117,9 +117,9 @@ def _cell(results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float,
 
 
 def _reached(last: int, steps: int) -> str:
-    """What there is of a trial so far; empty when its end, or when its length is not known."""
+    """What there is of a trial so far; empty when its end, or when its length is none or not known."""
     if not last:
-        return "no later step yet"
+        return "no later step yet" if steps else ""
     return f"step {last} of {steps}" if last < steps else ""
 
 
