@@ -25,7 +25,7 @@ from rsft.report.facts import ReportFacts
 from rsft.report.page import write_report
 from rsft.storage import Storage
 from rsft.sweep import samples
-from rsft.sweep.plan import make_plan
+from rsft.sweep.plan import Plan, make_plan
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>&amp;<!--\u2028\u2029\0\x1b\u202e"
 SURROGATE = "\ud800 alone"
@@ -58,6 +58,13 @@ def value_of(script: str) -> Any:
 
 
 @pytest.mark.parametrize("text", [HOSTILE, SURROGATE, LATEX, "\ud83d\ude00", "\U0001f600"])
+def browsed(plan: Plan, first: str = "") -> int:
+    """Writes the browser; returns how many trials it has."""
+    browsing = samples.samples_begun(plan, first)
+    browsing.finish()
+    return browsing.trials
+
+
 def test_no_text_can_end_its_script_and_none_is_lost(text: str) -> None:
     script = browser.script("report/samples/x.js", {text: [text]})
     assert script.isascii() and not set("<>&\0") & set(script)
@@ -213,18 +220,18 @@ def test_the_report_links_to_it_once_there_is_something_to_read(tmp_path: Path) 
 def test_only_what_changed_is_written_anew(house: Storage) -> None:
     plan = make_plan(page(), house)
     with patch.object(samples, "_write_family") as write:
-        assert samples.write_samples(plan) == 4
+        assert browsed(plan) == 4
         assert write.call_count == 0
         cell = next(cell for cell in plan.cells(plan.trials[0]) if cell.step == 1)
         marker = house.read_json(layout.cell_marker(cell.folder))
         house.write_json(layout.cell_marker(cell.folder), marker | {"graded_at": "later"})
-        samples.write_samples(plan)
+        browsed(plan)
         assert [call.args[1].name for call in write.call_args_list] == [
             f"{plan.trials[0].id}/{cell.question.key}"
         ]
         house.write_json(layout.cell_marker(cell.folder), marker)
     before = files(house)
-    samples.write_samples(plan)
+    browsed(plan)
     assert files(house) == before
 
 
@@ -232,15 +239,15 @@ def test_a_huge_sweep_shows_as_many_whole_trials_as_there_is_room_for(house: Sto
     plan = make_plan(page(), house)
     stamps = house.read_json(browser.STAMPS)
     with patch.object(samples, "BROWSED_CELLS", 17):  # trials have 6 or 8 cells
-        assert samples.write_samples(plan) == 2
+        assert browsed(plan) == 2
         index = value_of(house.read_text(browser.INDEX))
         assert index["of"] == 4
         for trial in plan.trials:
-            samples.write_samples(plan, trial.id)
+            browsed(plan, trial.id)
             listed = value_of(house.read_text(browser.INDEX))["trials"]
             assert trial.id in [one["id"] for one in listed]
     assert house.read_json(browser.STAMPS) == stamps  # nothing is thrown away
-    samples.write_samples(plan)
+    browsed(plan)
 
 
 def in_chromium(address: str, tmp_path: Path) -> tuple[str, str]:

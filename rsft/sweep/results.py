@@ -27,7 +27,7 @@ from rsft.sweep.means import means_begun
 from rsft.sweep.overlap import overlaps, prepared_names
 from rsft.sweep.plan import Plan, status
 from rsft.sweep.procedures import procedures_table
-from rsft.sweep.samples import write_samples
+from rsft.sweep.samples import samples_begun
 from rsft.tracking.tracker import Tracker
 
 SHOWN_FLAGS = 50
@@ -53,7 +53,7 @@ class Written(NamedTuple):
 def write_tables_and_report(plan: Plan, samples: str = "") -> Written:
     """Writes tables/cells.parquet, tables/procedures.parquet and report/.
 
-    `samples` is `write_samples`' `first`.
+    `samples` is `samples_begun`'s `first`.
     """
     with shared(HELPED) if len(plan.trials) >= MANY else nullcontext():
         return _write(plan.at_once(results=True), samples)
@@ -75,7 +75,7 @@ def _write(plan: Plan, samples: str) -> Written:
     means, chance = reading(), chance_of(plan)
     judging = trajectories_begun(plan, means)
     effects, cells = axis_effects(plan, means), table.to_pandas()
-    procedures, browsed = procedures_table(plan).to_pandas(), write_samples(plan, samples)
+    procedures, browsing = procedures_table(plan).to_pandas(), samples_begun(plan, samples)
     curves = judging()
     answered, known = answers(plan, table, curves, chance), references(plan.trials)
     verdicts = together(curves, chance)
@@ -99,11 +99,13 @@ def _write(plan: Plan, samples: str) -> Written:
         training=TrainingLogs(plan),
         certificates=certificates,
         procedures=procedures,
-        browsed=browsed,
+        browsed=browsing.trials,
         judges=agreements(plan.storage),
         regraded=plan.storage.read_json_or_none(layout.REGRADED),
     )
-    return Written(write_report(plan.storage, facts), scored)
+    page = write_report(plan.storage, facts)
+    browsing.finish()
+    return Written(page, scored)
 
 
 def _scores(table: pa.Table) -> list[dict[str, Any]]:

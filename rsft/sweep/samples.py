@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fnmatch import fnmatch
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rsft import layout
-from rsft.cores import each
+from rsft.cores import each_begun
 from rsft.records import Generation, Outcome, Problem, Score
 from rsft.report import browser
 from rsft.report.browser import Slot
@@ -42,8 +42,17 @@ class Family(NamedTuple):
     """Steps and folders."""
 
 
-def write_samples(plan: Plan, first: str = "") -> int:
-    """Writes report/samples.html and what it loads; returns how many trials it has.
+class Browsing(NamedTuple):
+    """A sample browser that is being written."""
+
+    trials: int
+    """That it has."""
+    finish: Callable[[], None]
+    """Waits for its files, and writes the page."""
+
+
+def samples_begun(plan: Plan, first: str = "") -> Browsing:
+    """Writes report/samples.html and what it loads, elsewhere in `rsft.cores.shared`.
 
     A trial's files on a benchmark are written anew only when one of its cells is new or was graded anew.
     Files of trials that the page does not list stay, for when it does.
@@ -75,12 +84,17 @@ def write_samples(plan: Plan, first: str = "") -> int:
         if answered:
             keys = [n for n, asked in enumerate(plan.questions) if f"{trial.id}/{asked.key}" in answered]
             listed.append(_axes(trial) | {"benchmarks": keys})
-    each(_write_families, new, AT_ONCE, MANY)
-    index = {"trials": listed, "of": len(plan.trials), "places": browser.PLACES, "benchmarks": _asked(plan)}
-    storage.write_text(browser.INDEX, browser.script(browser.INDEX, index))
-    storage.write_json(browser.STAMPS, stamps)
-    storage.write_text(browser.PAGE, browser.render_samples(plan.sweep.name))
-    return len(listed)
+    written = each_begun(_write_families, new, AT_ONCE, MANY)
+
+    def finish() -> None:
+        written()
+        index = {"trials": listed, "of": len(plan.trials)}
+        index |= {"places": browser.PLACES, "benchmarks": _asked(plan)}
+        storage.write_text(browser.INDEX, browser.script(browser.INDEX, index))
+        storage.write_json(browser.STAMPS, stamps)
+        storage.write_text(browser.PAGE, browser.render_samples(plan.sweep.name))
+
+    return Browsing(len(listed), finish)
 
 
 def browsed_trials(plan: Plan, first: str = "") -> list[Trial]:

@@ -12,20 +12,24 @@ from rsft.sweep.disk import gigabytes
 
 REASON_COLUMNS = 140
 """Width of a terminal from which the reasons of the study's quirks have room."""
+TRIALS_SHOWN = 200
+"""Longer tables take seconds, and are not read on a terminal."""
 PARTS = ("weights", "gradients", "optimizer", "buffers", "activations", "logits", "total")
 
 
 def show_plan(facts: dict[str, Any], console: Console) -> None:
     """Prints what `forecast` found: trials, memory, recipes side by side, counts and notes."""
     table = Table("trial", "base", "data", "length", "steps", "seed", "evaluated steps", "state", box=None)
-    for trial in facts["trials"]:
+    for trial in facts["trials"][:TRIALS_SHOWN]:
         table.add_row(
             *(str(trial[name]) for name in ("id", "base", "data", "length", "steps", "seed")),
             " ".join(map(str, trial["checkpoint_steps"])),
             trial["state"],
         )
     console.print(table)
-    for trunk in facts["trunks"]:
+    if (more := len(facts["trials"]) - TRIALS_SHOWN) > 0:
+        console.print(f"and {more:,} trials more; --json has them all", highlight=False)
+    for trunk in facts["trunks"][:TRIALS_SHOWN]:
         console.print("\n".join(trunk["tree"]), highlight=False, soft_wrap=True)
     _show_benchmarks(facts["benchmarks"], console)
     _show_memory(facts["memory"], console)
