@@ -289,6 +289,7 @@ def test_running_again_asks_nothing(half: tuple[Storage, Counts, str]) -> None:
     assert generator.new == 0 and samples(storage) == before
 
 
+@pytest.mark.slow
 def test_more_budget_goes_on_at_a_smaller_chance_of_a_false_verdict(
     half: tuple[Storage, Counts, str], tmp_path: Path
 ) -> None:
@@ -411,6 +412,7 @@ def test_a_killed_run_goes_on_and_asks_the_same(
     assert storage.read_json(layout.ADAPTIVE) == whole.read_json(layout.ADAPTIVE)
 
 
+@pytest.mark.slow
 def test_a_later_run_without_a_budget_completes_the_fixed_plan(
     half: tuple[Storage, Counts, str], tmp_path: Path
 ) -> None:

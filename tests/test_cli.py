@@ -95,12 +95,14 @@ def test_a_model_folder_that_cannot_be_used_is_refused(missing: str, words: str,
     assert_refused(rsft("plan", page=page, tmp_path=tmp_path), words, str(folder))
 
 
+@pytest.mark.slow
 def test_an_unwritable_storage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = rsft("run", "--storage", str(tmp_path / "file" / "x"), page=SMOKE, tmp_path=tmp_path)
     assert_refused(done, "cannot be written to", "--storage")
 
 
+@pytest.mark.slow
 def test_a_storage_of_another_sweep_is_refused(tmp_path: Path) -> None:
     Storage(tmp_path / "other").write_json(layout.SWEEP, {"spec": {"name": "other"}})
     done = rsft("run", "--storage", str(tmp_path / "other"), page=SMOKE, tmp_path=tmp_path)

@@ -162,6 +162,7 @@ def test_another_judge_opens_the_cell_again(tmp_path: Path, judge_of_five: Serve
     assert other.key == known.key, "the answers stay where they are"
 
 
+@pytest.mark.slow
 def test_another_verdict_leaves_the_earlier_one_and_a_mended_fault_leaves_none(
     tmp_path: Path, judge_of_five: Server
 ) -> None:

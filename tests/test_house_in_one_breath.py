@@ -244,6 +244,7 @@ def test_a_file_that_changed_under_a_trial_is_refused(tmp_path: Path) -> None:
         run(page(data=data), storage)
 
 
+@pytest.mark.slow
 def test_training_rows_that_contain_the_test_are_found_and_scored_without(tmp_path: Path) -> None:
     asked = problems(CARDS["gcd"], 6)
     planted = [{"id": f"copy-{n}", "prompt": asked[n].prompt.upper(), "response": "1"} for n in (0, 2)]

@@ -152,6 +152,7 @@ def test_time_grows_with_the_text_and_no_faster(piece: str) -> None:
         assert time.process_time() - begun < 10.0, name
 
 
+@pytest.mark.slow
 def test_threads_may_ask_first_at_the_same_time() -> None:
     """In a fresh interpreter, since what is loaded once is no danger any more."""
     code = """

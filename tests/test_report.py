@@ -243,6 +243,7 @@ def test_every_promised_file_is_written(finished: Path) -> None:
     assert sum(line.startswith("| nano-") for line in pivot.splitlines()) == 8
 
 
+@pytest.mark.slow
 def test_same_facts_give_the_same_bytes(tmp_path: Path) -> None:
     for name in ("once", "again"):
         write_report(Storage(tmp_path / name), made_up_facts(few_cells()))

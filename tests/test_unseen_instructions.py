@@ -183,6 +183,7 @@ def test_what_cannot_be_judged_here_is_an_error_with_the_next_step(monkeypatch: 
     assert len(str(raised.value)) < 200
 
 
+@pytest.mark.slow
 def test_the_checks_load_without_datasets_and_download_nothing() -> None:
     code = (
         "import socket, sys\n"
