@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -434,6 +435,29 @@ def test_code_may_start_python_and_a_pool_and_use_tmp() -> None:
     assert called(pool, "assert f() == [1, 2]") == Outcome("passed")
     file = "def f():\n    open('/tmp/x', 'w').write('1')\n    return open('/tmp/x').read()"
     assert called(file, "assert f() == '1'") == Outcome("passed")
+
+
+def test_python_may_be_installed_below_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a clone in a folder for temporary files has it; what lies there stays as it is."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as installed:
+        Path(installed, "kept").write_text("1")
+        known = sandbox._read_only()
+        monkeypatch.setattr(sandbox, "_read_only", lambda: [*known, installed])
+        tries = f"""
+            import os
+            def f():
+                open("/tmp/x", "w").write("1")
+                done = []
+                for act in (lambda: os.rename({installed!r}, "/tmp/y"), lambda: open({installed!r} + "/z", "w"),
+                            lambda: os.remove({installed!r} + "/kept")):
+                    try:
+                        act()
+                        done.append(act)
+                    except OSError:
+                        pass
+                return len(done), open("/tmp/x").read(), open({installed!r} + "/kept").read()
+        """
+        assert called(textwrap.dedent(tries), "assert f() == (0, '1', '1')") == Outcome("passed")
 
 
 def test_a_program_that_hangs_or_hides_its_end_fails() -> None:

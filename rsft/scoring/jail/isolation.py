@@ -118,7 +118,11 @@ def build_root(read_only: Sequence[str]) -> None:
     for path in (BOX, "/dev/shm"):  # the latter for semaphores of multiprocessing
         os.mkdir(_ROOT_AT + path)
         os.chmod(_ROOT_AT + path, stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
-    os.symlink(BOX, _ROOT_AT + "/tmp")
+    temporary = _ROOT_AT + "/tmp"
+    if os.path.isdir(temporary):  # the interpreter, or what it needs, is installed below it
+        os.chmod(temporary, stat.S_ISVTX | stat.S_IRWXU | stat.S_IRWXG | stat.S_IRWXO)
+    else:
+        os.symlink(BOX, temporary)
     os.chdir(_ROOT_AT)
     number = {"x86_64": 155, "aarch64": 41}.get(os.uname().machine)
     if number is None:
