@@ -440,22 +440,27 @@ def test_code_may_start_python_and_a_pool_and_use_tmp() -> None:
 def test_python_may_be_installed_below_tmp(monkeypatch: pytest.MonkeyPatch) -> None:
     """As a clone in a folder for temporary files has it; what lies there stays as it is."""
     with tempfile.TemporaryDirectory(dir="/tmp") as installed:
+        os.chmod(installed, 0o755)
         Path(installed, "kept").write_text("1")
         known = sandbox._read_only()
         monkeypatch.setattr(sandbox, "_read_only", lambda: [*known, installed])
         tries = f"""
             import os
+            acts = (
+                lambda: os.rename({installed!r}, "/tmp/y"),
+                lambda: open({installed!r} + "/z", "w"),
+                lambda: os.remove({installed!r} + "/kept"),
+            )
             def f():
                 open("/tmp/x", "w").write("1")
-                done = []
-                for act in (lambda: os.rename({installed!r}, "/tmp/y"), lambda: open({installed!r} + "/z", "w"),
-                            lambda: os.remove({installed!r} + "/kept")):
+                done = 0
+                for act in acts:
                     try:
                         act()
-                        done.append(act)
+                        done += 1
                     except OSError:
                         pass
-                return len(done), open("/tmp/x").read(), open({installed!r} + "/kept").read()
+                return done, open("/tmp/x").read(), open({installed!r} + "/kept").read()
         """
         assert called(textwrap.dedent(tries), "assert f() == (0, '1', '1')") == Outcome("passed")
 
