@@ -22,7 +22,7 @@ from rsft.records import Problem
 from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSpec
 from rsft.storage import Storage
 from rsft.sweep import conclusions, means
-from rsft.sweep.conclusions import Key, together, trajectories
+from rsft.sweep.conclusions import Key, together, trajectories_begun
 from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 from rsft.sweep.results import write_tables_and_report
@@ -50,7 +50,7 @@ def dips(problem: Problem, step: int, sample: int) -> str:
 
 
 def drawn(plan: Plan) -> dict[Key, Trajectory]:
-    return trajectories(plan, read_means(plan))
+    return trajectories_begun(plan, read_means(plan))()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from rsft.analysis.bootstrap import LEVEL
 from rsft.analysis.claims import Answer, answer_claims
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
-from rsft.cores import each, each_begun
+from rsft.cores import each_begun
 from rsft.errors import DataError
 from rsft.sweep.plan import Plan
 
@@ -27,25 +27,19 @@ AT_ONCE = 50
 """Curves that a process is handed at a time."""
 
 
-def trajectories(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Trajectory]:
-    """By trial id and benchmark, of all curves with the base and a later step, each by itself.
+def trajectories_begun(plan: Plan, means: Mapping[str, ProblemMeans]) -> Callable[[], dict[Key, Trajectory]]:
+    """By trial id and benchmark, of all curves with the base and a later step, each by itself; begun (see
+    `rsft.cores.each_begun`).
 
     Args:
         plan: of the sweep.
         means: of its scored cells, by folder.
     """
-    return trajectories_begun(plan, means)()
-
-
-def trajectories_begun(plan: Plan, means: Mapping[str, ProblemMeans]) -> Callable[[], dict[Key, Trajectory]]:
-    """The same, begun (see `rsft.cores.each_begun`)."""
-    known = curves_of(plan, means)
-    begun = each_begun(_trajectories, list(known.values()), AT_ONCE, MANY)
-    return lambda: dict(zip(known, begun(), strict=True))
+    return _begun(curves_of(plan, means))
 
 
 def curves_of(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Curve]:
-    """By trial id and benchmark, of what has the base and a later step. Arguments as `trajectories`."""
+    """By trial id and benchmark, of what has the base and a later step. Arguments as `trajectories_begun`."""
     curves: dict[Key, dict[int, ProblemMeans]] = {}
     for trial in plan.trials:
         for cell in plan.cells(trial):
@@ -61,8 +55,12 @@ def curves_of(plan: Plan, means: Mapping[str, ProblemMeans]) -> dict[Key, Curve]
 
 def of_curves(known: Mapping[Key, Curve]) -> dict[Key, Trajectory]:
     """What each curve shows, by itself."""
-    found = each(_trajectories, list(known.values()), AT_ONCE, MANY)
-    return dict(zip(known, found, strict=True))
+    return _begun(known)()
+
+
+def _begun(known: Mapping[Key, Curve]) -> Callable[[], dict[Key, Trajectory]]:
+    begun = each_begun(_trajectories, list(known.values()), AT_ONCE, MANY)
+    return lambda: dict(zip(known, begun(), strict=True))
 
 
 def _trajectories(curves: Sequence[Curve]) -> list[Trajectory]:
