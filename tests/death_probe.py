@@ -31,20 +31,27 @@ from rsft.sweep.quiet import set_environment
 from rsft.training.export import reference_canary
 
 BASE = str(SHIPPED / "nano-1m")
-PROBLEMS, PART = 48, 16
+PROBLEMS, PART, TOKENS = 48, 4, 96
+"""Of the cell, of each of its parts, of an answer: eleven parts are open when the first is written, so that
+the engine has much left to do however late the kill comes."""
 
 
-def kill_engine(folder: Path, killed: dict[str, object]) -> None:
-    """Waits for the first part of a cell, then kills the process of the engine at once."""
-    while not (parts := sorted(folder.glob("parts/*.parquet"))):
+def engines_of(driver: psutil.Process) -> list[psutil.Process]:
+    """The engines of this driver's cluster alone: another test's may live on this machine."""
+    return [p for p in driver.children(recursive=True) if "EngineActor" in " ".join(p.cmdline())]
+
+
+def kill_engine(storage: Path, killed: dict[str, object]) -> None:
+    """Waits for the first part of the second cell, then kills the process of the engine at once."""
+    while not any(storage.glob("quiet/**/*.parquet")):
         time.sleep(0.02)
-    engines = [
-        p for p in psutil.process_iter(["cmdline"]) if "EngineActor" in " ".join(p.info["cmdline"] or ())
-    ]
+    engines = engines_of(psutil.Process())  # looked for now, since a look through all processes takes time
+    while not any(storage.glob("disturbed/parts/*.parquet")):
+        time.sleep(0.002)
     killed["engines"] = len(engines)
-    killed["first part"] = parts[0].name
     for engine in engines:
         engine.kill()
+    killed["parts"] = len(list(storage.glob("disturbed/parts/*.parquet")))
 
 
 def main() -> None:
@@ -85,7 +92,7 @@ def main() -> None:
                         folder=name,
                         problems=PROBLEMS,
                         samples=1,
-                        max_new_tokens=24,
+                        max_new_tokens=TOKENS,
                     ),
                 ),
                 temperature=0,
@@ -94,8 +101,7 @@ def main() -> None:
             )
             for name in ("quiet", "disturbed")
         ]
-        watched = (Path(sys.argv[1]) / "disturbed", killed)
-        threading.Thread(target=kill_engine, args=watched, daemon=True).start()
+        threading.Thread(target=kill_engine, args=(Path(sys.argv[1]), killed), daemon=True).start()
         grade = partial(CellGrader, Graders(storage=storage.root))
         for row in stream.answer_all(tasks, settings, grade, device="cpu", engines=1):
             answers = storage.read_table(layout.generations(row["folder"])).to_pylist()

@@ -14,6 +14,7 @@ from rsft import layout
 from rsft.canary import Canary
 from rsft.generation import parts
 from rsft.generation.requests import Adapter, CellRequest, EvalTask, convoys, split
+from rsft.generation.stream import Restarts
 from rsft.records import Generation
 from rsft.storage import Storage
 
@@ -137,3 +138,28 @@ def test_what_is_asked_again_writes_nothing(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     parts.write(storage, cell("b", 2, 1), [])
     assert storage.names("b/parts") == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "restarts"),
+    [
+        # (engine, its life, the row is the first of a life that followed a death, swaps not proven)
+        ([("a", "a1", False, 0), ("a", "a1", False, 0)], 0),
+        ([("a", "a1", False, 0), ("b", "b1", False, 0)], 0),  # two engines share a cell
+        ([("a", "a1", False, 0), ("a", "a2", True, 0), ("a", "a2", False, 0)], 1),
+        ([("a", "a1", False, 0), ("a", "a2", False, 0)], 1),  # the row that would have said so was dropped
+        ([("a", "a2", True, 0), ("b", "b1", False, 0), ("a", "a2", False, 0)], 1),
+        ([("a", "a2", False, 0), ("a", "a2", False, 0)], 0),  # it had died in another cell
+        ([("a", "a1", False, 1), ("a", "a2", False, 0), ("a", "a3", True, 0)], 3),
+    ],
+)
+def test_a_cell_counts_the_deaths_of_its_engines(
+    rows: list[tuple[str, str, bool, int]], restarts: int
+) -> None:
+    counter = Restarts()
+    counts = [
+        counter.count({"folder": "f", "life": [engine, life], "died": died, "restarts": again})
+        for engine, life, died, again in rows
+    ]
+    assert counts[-1] == restarts
+    assert counter.count({"folder": "g", "life": ["a", "a3"], "died": False, "restarts": 0}) == 0

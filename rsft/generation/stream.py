@@ -42,8 +42,10 @@ class EngineActor:
         self._storage = Storage(settings["storage"])
         self._cache: str = settings["cache"]
         self._problems: dict[str, list[Problem]] = {}
+        here = ray.get_runtime_context()
+        self._life = (here.get_actor_id(), here.get_worker_id())
         # Ray starts an actor anew whose process has died, and gives it the task again.
-        self._died = ray.get_runtime_context().was_current_actor_reconstructed
+        self._died = here.was_current_actor_reconstructed
         self._engine: Any
         if settings.get("endpoint"):
             self._engine = Endpoint(settings["endpoint"], settings["base"])
@@ -81,8 +83,8 @@ class EngineActor:
         error = ""
 
         def row(cell: CellRequest) -> dict[str, Any]:
-            again = self._engine.restarts - restarts + died
-            return owners[cell.folder] | {"error": error, "restarts": again} | asdict(cell)
+            lived = {"restarts": self._engine.restarts - restarts, "life": self._life, "died": died}
+            return owners[cell.folder] | {"error": error} | lived | asdict(cell)
 
         try:
             tasks = [self._ready(task) for task in tasks]
@@ -125,6 +127,27 @@ class EngineActor:
         return self._problems[key]
 
 
+class Restarts:
+    """How often engines were started anew in the midst of each cell.
+
+    An engine that died is known by the first row of its next life, or else by two lives of one actor in a
+    cell: of a task that is repeated Ray drops the rows that had come out before.
+    """
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._lives: dict[str, dict[str, str]] = {}
+
+    def count(self, row: dict[str, Any]) -> int:
+        """Of the row's cell, with this row."""
+        cell, (actor, life) = row["folder"], row["life"]
+        lives = self._lives.setdefault(cell, {})
+        died = life not in lives and (row["died"] or actor in lives.values())
+        lives[life] = actor
+        self._counts[cell] += row["restarts"] + died
+        return self._counts[cell]
+
+
 class FinishActor:
     """Finishes cells whose last part has been answered, while the engines go on."""
 
@@ -132,7 +155,7 @@ class FinishActor:
         self._storage = Storage(storage)
         self._finish = make()
         self._ids: dict[str, list[str]] = {}
-        self._restarts = Counter[str]()
+        self._restarts = Restarts()
 
     def __call__(self, batch: Batch) -> Batch:
         done = [json.dumps(row) for text in batch["cell"] if (row := self._finished(json.loads(text)))]
@@ -141,13 +164,13 @@ class FinishActor:
     def _finished(self, row: dict[str, Any]) -> dict[str, Any] | None:
         """The final row of a cell; None while parts of it are open."""
         cell = CellRequest(**{name: row[name] for name in CellRequest.__dataclass_fields__})
-        self._restarts[cell.folder] += row["restarts"]
+        restarts = self._restarts.count(row)
         if not row["error"]:
             if cell.key not in self._ids:
                 self._ids[cell.key] = [p["id"] for p in self._storage.read_lines(layout.problems(cell.key))]
             if not parts.gather(self._storage, cell, self._ids[cell.key]):
                 return None
-        whole = {"problems": cell.total or cell.problems, "restarts": self._restarts[cell.folder]}
+        whole = {"problems": cell.total or cell.problems, "restarts": restarts}
         return self._finish(row | whole)
 
 
