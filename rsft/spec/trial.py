@@ -22,6 +22,8 @@ class Length(Spec):
 
     @property
     def label(self) -> str:
+        if not self.amount:  # a given model by itself
+            return "as given"
         return f"{self.amount}{'st' if self.unit == 'steps' else 'ep'}"
 
     def steps(self, rows: int, batch_sequences: int) -> int:
