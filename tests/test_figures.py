@@ -290,7 +290,7 @@ def test_a_table_is_written_three_times_and_breaks_in_none() -> None:
     assert " & ".join(signs) in tex
     ends = Table(name="t", about="", head=["[a]", "b"], rows=[["*", "c"]]).latex
     assert "\n{[}a] & b " in ends and "\n{*} & c " in ends, "a row's end takes no [ or * as its own"
-    assert tex.startswith("% What it is.\n\\begin{tabular}{ll}\n\\toprule\n")
+    assert tex.startswith("% What it is.\n% Needs \\usepackage{booktabs}.\n\\begin{tabular}{ll}\n\\toprule\n")
     assert tex.endswith("\\bottomrule\n\\end{tabular}\n")
 
 

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -33,7 +34,8 @@ def environment() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def dashboard(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A cluster started by hand, as a person would; ended by its own process group."""
+    """A cluster started by hand, as a person would; its processes are killed, since `ray start` takes half a
+    minute to end them."""
     port, gcs = free_port(), free_port()
     head = subprocess.Popen(
         [
@@ -48,8 +50,11 @@ def dashboard(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
-        head.terminate()
-        head.wait(timeout=60)
+        family = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
+        for process in family:
+            process.kill()
+        head.wait()
+        psutil.wait_procs(family, timeout=60)
 
 
 def test_a_submitted_job_fills_the_smoke_sweep(

@@ -76,11 +76,12 @@ class Table:
 
     @property
     def latex(self) -> str:
-        """A tabular with the rules of booktabs; for UTF-8 input."""
+        """A tabular, for UTF-8 input."""
         lines = [" & ".join(map(_latex, line)) + r" \\" for line in (self.head, *self.rows)]
         return "\n".join(
             [
                 f"% {' '.join(self.about.split())}",
+                r"% Needs \usepackage{booktabs}.",
                 rf"\begin{{tabular}}{{{'l' * len(self.head)}}}",
                 r"\toprule",
                 lines[0],
