@@ -9,6 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+# The same examples in every run, and no example fails because a machine is busy.
+settings.register_profile("rsft", derandomize=True, deadline=None)
+settings.load_profile("rsft")
 
 _MODULE_MARKS = re.compile(r"^pytestmark = (.+)$", re.MULTILINE)
 _MARK = re.compile(r"pytest\.mark\.(\w+)")

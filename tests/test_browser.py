@@ -79,7 +79,7 @@ def test_any_text_comes_back(text: str) -> None:
     assert value_of(script) == json.loads(json.dumps(text))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.text(), st.integers(1_000, 1_200))
 @pytest.mark.slow
 def test_a_long_text_keeps_both_ends(text: str, room: int) -> None:

@@ -115,7 +115,7 @@ SPACES = st.sampled_from(["", " ", "  ", "\n", "\t", "~", r"\,", r"\;", r"\!", r
 
 
 @given(st.lists(st.tuples(PIECES, SPACES, SPACES), max_size=24))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_respacing_changes_no_words(pieces: list[tuple[str, str, str]]) -> None:
     def spaced(which: int) -> str:
         text = ""
@@ -131,7 +131,7 @@ def test_respacing_changes_no_words(pieces: list[tuple[str, str, str]]) -> None:
 
 
 @given(st.text(max_size=60))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_unicode_forms_and_any_text_at_all(text: str) -> None:
     assert words(unicodedata.normalize("NFD", text)) == words(unicodedata.normalize("NFC", text))
     assert all(word and not set(word) & set(" \n\t,.$~{}\\") for word in words(text))

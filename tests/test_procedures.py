@@ -209,7 +209,7 @@ def expression(depth: int) -> st.SearchStrategy[str]:
     return st.one_of(number, joined, joined.map("({})".format), side.map("-({})".format))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(expression(3))
 def test_values_are_those_of_python(text: str) -> None:
     tokens = re.findall(r"\d+|[-+*/()]", text)

@@ -135,7 +135,7 @@ def test_a_trick_is_a_failure(attack: str) -> None:
     start = time.monotonic()
     outcome = called(ATTACKS[attack], wall_s=1.0)
     assert outcome.status == "failed", outcome
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
 
 
 def test_a_generator_that_never_ends_is_the_codes_own_loop() -> None:
@@ -150,7 +150,7 @@ def test_a_fork_bomb_ends_with_the_exam() -> None:
         wall_s=1.0,
     )
     assert outcome.status == "failed"
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 30
     for _ in range(100):
         if not sandboxed():
             break
