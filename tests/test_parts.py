@@ -14,7 +14,6 @@ from rsft import layout
 from rsft.canary import Canary
 from rsft.generation import parts
 from rsft.generation.requests import Adapter, CellRequest, EvalTask, convoys, split
-from rsft.generation.stream import Restarts
 from rsft.records import Generation
 from rsft.storage import Storage
 
@@ -156,7 +155,7 @@ def test_what_is_asked_again_writes_nothing(tmp_path: Path) -> None:
 def test_a_cell_counts_the_deaths_of_its_engines(
     rows: list[tuple[str, str, bool, int]], restarts: int
 ) -> None:
-    counter = Restarts()
+    counter = parts.Restarts()
     counts = [
         counter.count({"folder": "f", "life": [engine, life], "died": died, "restarts": again})
         for engine, life, died, again in rows

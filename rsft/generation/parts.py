@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +16,27 @@ from rsft.storage import Storage
 
 Key = tuple[str, int]
 """Problem id and number of the sample."""
+
+
+class Restarts:
+    """How often engines were started anew in the midst of each cell.
+
+    An engine that died is known by the first row of its next life, or else by two lives of one actor in a
+    cell: of a task that is repeated Ray drops the rows that had come out before.
+    """
+
+    def __init__(self) -> None:
+        self._counts = Counter[str]()
+        self._lives: dict[str, dict[str, str]] = {}
+
+    def count(self, row: dict[str, Any]) -> int:
+        """Of the row's cell, with this row."""
+        cell, (actor, life) = row["folder"], row["life"]
+        lives = self._lives.setdefault(cell, {})
+        died = life not in lives and (row["died"] or actor in lives.values())
+        lives[life] = actor
+        self._counts[cell] += row["restarts"] + died
+        return self._counts[cell]
 
 
 def known(storage: Storage, folder: str) -> set[Key]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -127,27 +126,6 @@ class EngineActor:
         return self._problems[key]
 
 
-class Restarts:
-    """How often engines were started anew in the midst of each cell.
-
-    An engine that died is known by the first row of its next life, or else by two lives of one actor in a
-    cell: of a task that is repeated Ray drops the rows that had come out before.
-    """
-
-    def __init__(self) -> None:
-        self._counts = Counter[str]()
-        self._lives: dict[str, dict[str, str]] = {}
-
-    def count(self, row: dict[str, Any]) -> int:
-        """Of the row's cell, with this row."""
-        cell, (actor, life) = row["folder"], row["life"]
-        lives = self._lives.setdefault(cell, {})
-        died = life not in lives and (row["died"] or actor in lives.values())
-        lives[life] = actor
-        self._counts[cell] += row["restarts"] + died
-        return self._counts[cell]
-
-
 class FinishActor:
     """Finishes cells whose last part has been answered, while the engines go on."""
 
@@ -155,7 +133,7 @@ class FinishActor:
         self._storage = Storage(storage)
         self._finish = make()
         self._ids: dict[str, list[str]] = {}
-        self._restarts = Restarts()
+        self._restarts = parts.Restarts()
 
     def __call__(self, batch: Batch) -> Batch:
         done = [json.dumps(row) for text in batch["cell"] if (row := self._finished(json.loads(text)))]
