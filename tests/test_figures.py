@@ -329,7 +329,7 @@ def test_every_table_of_the_page_is_there() -> None:
             f"{100 * end:.1f}" for end in (interval.value, interval.low, interval.high)
         ]
     assert (said["dip step"], said["recovery step"], said["latest recovery"]) == ("10", "20", "20")
-    assert (said["converged"], said["overfitting"]) == ("no", "no")
+    assert (said["converged"], said["second rise"], said["overfitting"]) == ("no", "no", "no")
     for table in found.values():
         assert len(set(table.head)) == len(table.head), "a program finds each column by its name"
     for table in found.values():

@@ -218,7 +218,7 @@ def _verdicts(results: Results, trajectories: Mapping[tuple[str, str], Trajector
                 for name in ("dip", "recovery")
                 for part in (f"{name} step", f"earliest {name}", f"latest {name}")
             ),
-            *("converged", "overfitting", "in words"),
+            *("converged", "second rise", "overfitting", "in words"),
         ],
         rows=[
             [
@@ -227,7 +227,7 @@ def _verdicts(results: Results, trajectories: Mapping[tuple[str, str], Trajector
                 *(*_interval(found.dip), *_interval(found.final)),
                 *(*_interval(found.best), *_interval(found.area)),
                 *(*_steps_of(found.dip_step), *_steps_of(found.recovery_step)),
-                *("yes" if found.converged else "no", "yes" if found.overfitting else "no"),
+                *("yes" if one else "no" for one in (found.converged, found.second_rise, found.overfitting)),
                 found.sentence,
             ]
             for axes in results.trials
