@@ -36,7 +36,9 @@ def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
             "state": one.state,
             "mark": MARKS[one.state],
             "effect": _found(one),
-            "n": f"{one.problems:,} problems, {one.answers:,} answers" if one.answers else "–",
+            "n": f"{one.problems:,} problems, {one.answers:,} answers{_each(one.seeds)}"
+            if one.answers
+            else "–",
             "why": one.why,
             "caution": _caution(one.moving),
         }
@@ -77,6 +79,11 @@ def _numbers(found: Trajectory) -> str:
     return "; ".join(said)
 
 
+def _each(seeds: int) -> str:
+    """Of each setting; nothing where that is not known."""
+    return {0: "", 1: ", one seed each"}.get(seeds, f", {seeds} seeds each")
+
+
 EFFECTS_SHOWN = 200
 """Of a view; the table has all."""
 EFFECT_MARKS = {"higher": "up", "lower": "down", "same": "same", "undecided": "same"}
@@ -88,7 +95,6 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
     for one in effects:
         if len(views.get(one.view, ())) == EFFECTS_SHOWN:
             continue
-        seeds = "one seed each" if one.seeds == 1 else f"{one.seeds} seeds each"
         views.setdefault(one.view, []).append(
             {
                 "dimension": one.dimension,
@@ -98,7 +104,8 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
                 "verdict": one.verdict,
                 "mark": EFFECT_MARKS[one.verdict],
                 "p": f"{one.p:.2g}" if one.verdict != "undecided" else "–",
-                "n": f"{one.problems:,} problems, {one.answers:,} answers of {one.trials:,} trials, {seeds}",
+                "n": f"{one.problems:,} problems, {one.answers:,} answers of {one.trials:,} trials"
+                f"{_each(one.seeds)}",
                 "why": one.why,
             }
         )

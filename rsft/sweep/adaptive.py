@@ -129,7 +129,7 @@ def look(plan: Plan, chance: float) -> Look:
     alone = of_curves(curves)
     verdicts = together(alone, chance)
     table = cells_table(scored_cells(plan)) if plan.sweep.claims else None
-    claims = answers(plan, table, alone, chance) if table is not None else []
+    claims = answers(plan, table, alone, means, chance) if table is not None else []
     tracks = tracks_of(plan, curves)
     aims: dict[str, Aim] = {}
 

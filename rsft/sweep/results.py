@@ -77,7 +77,7 @@ def _write(plan: Plan, samples: str) -> Written:
     effects, cells = axis_effects(plan, means), table.to_pandas()
     procedures, browsing = procedures_table(plan).to_pandas(), samples_begun(plan, samples)
     curves = judging()
-    answered, known = answers(plan, table, curves, chance), references(plan.trials)
+    answered, known = answers(plan, table, curves, means, chance), references(plan.trials)
     verdicts = together(curves, chance)
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
