@@ -330,6 +330,7 @@ def test_a_pick_knows_lengths_and_recipes() -> None:
         ({"expects": "decline", "by": 0.1}, "shape 'decline'"),
         ({"expects": "decline", "step": 20}, "whole curves"),
         ({"measure": "gain"}, "a gain already"),
+        ({"metric": "acuracy"}, "'acuracy', which no table"),
         ({"against_step": 20}, "a gain already"),
     ],
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
@@ -136,8 +137,17 @@ def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:
     assert 'id="claims"' not in page and 'id="verdicts"' not in page
 
 
-def test_tokens_are_no_points() -> None:
-    tokens = CLAIM.model_copy(update={"metric": "response_tokens", "expects": "higher"})
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("response_tokens", "1,200 tokens (900 to 1,500)"),
+        ("thinking_tokens_p95", "1,200 tokens (900 to 1,500)"),
+        ("raw", "1,200.00 (900.00 to 1,500.00)"),
+        ("accuracy@512 tokens", "120000.0 points (90000.0 to 150000.0)"),
+    ],
+)
+def test_tokens_are_no_points(metric: str, said: str) -> None:
+    tokens = CLAIM.model_copy(update={"metric": metric, "expects": "higher"})
     answer = Answer(
         claim=tokens,
         state="undecided",
@@ -150,4 +160,4 @@ def test_tokens_are_no_points() -> None:
         why="too few",
     )
     (row,) = claim_rows([answer])
-    assert (row["effect"], row["n"], row["mark"]) == ("1,200 tokens (900 to 1,500)", "–", "same")
+    assert (row["effect"], row["n"], row["mark"]) == (said, "–", "same")

@@ -20,13 +20,11 @@ from rsft.analysis.bootstrap import LEVEL, SAME, Interval, holm
 from rsft.analysis.crossed import Error
 from rsft.analysis.differences import Known, Place, benchmark, error_of
 from rsft.analysis.power import POWER
-from rsft.analysis.trajectory import Trajectory
+from rsft.analysis.trajectory import Trajectories
 from rsft.spec.claim import Claim, Pick
 from rsft.spec.trial import Trial
 
 State = Literal["supported", "contradicted", "undecided"]
-Trajectories = Mapping[tuple[str, str], Trajectory]
-"""By trial id and benchmark."""
 Key = tuple[str, int, str, str]
 """Whose weights, step, benchmark and metric. Two trials on one base share its weights at step 0, and those
 on one trunk some later ones: in a difference these cancel."""

@@ -79,6 +79,8 @@ class Trajectory:
     margin: float
     problems: int
     samples: int
+    steps: tuple[int, ...]
+    """Of the curve: 0, the untrained base, first."""
     gains: tuple[Interval, ...]
     """Score minus the base's at each later step, each by itself."""
     dip: Interval
@@ -150,6 +152,18 @@ class Trajectory:
         return found if self.converged else f"{found}; not converged: do not conclude"
 
 
+Trajectories = Mapping[tuple[str, str], Trajectory]
+"""By trial id and benchmark."""
+
+
+def mean_gain(gains: Sequence[Interval]) -> Interval:
+    """Over benchmarks, which count alike and are independent: distances of ends from values add up as errors
+    do (Zou and Donner 2008, Stat. Med. 27:1693)."""
+    value = sum(gain.value for gain in gains) / len(gains)
+    below = math.hypot(*(gain.value - gain.low for gain in gains)) / len(gains)
+    return Interval(value, value - below, value + math.hypot(*(g.high - g.value for g in gains)) / len(gains))
+
+
 def curve_of(cells: Mapping[int, ProblemMeans]) -> Curve:
     """The curve of a trial on a benchmark, of the problems that were graded at every step.
 
@@ -202,6 +216,7 @@ def trajectory(
         margin=margin,
         problems=boot.n,
         samples=curve.samples,
+        steps=curve.steps,
         gains=gains,
         dip=boot.largest(score[0] - score[1:], level=level).within(-most, -least),
         dip_step=dip_step,

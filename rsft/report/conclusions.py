@@ -149,7 +149,8 @@ def _found(one: Answer) -> str:
     if effect is None:
         verdicts = Counter(part for part in one.parts.values() if isinstance(part, str))
         return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or DASH
-    if one.claim.metric == "response_tokens":
-        value, low, high = (f"{end:,.0f}" for end in (effect.value, effect.low, effect.high))
-        return f"{value} tokens ({low} to {high})".replace("-", MINUS)
-    return effect.points(" deep" if one.claim.shape else "")
+    if one.claim.unit == "points":
+        return effect.points(" deep" if one.claim.shape else "")
+    digits, unit = (0, " tokens") if one.claim.unit else (2, "")
+    value, low, high = (f"{end:,.{digits}f}" for end in (effect.value, effect.low, effect.high))
+    return f"{value}{unit} ({low} to {high})".replace("-", MINUS)

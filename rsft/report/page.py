@@ -41,8 +41,8 @@ SAMPLES_SHOWN = 3
 """Decoded training rows per certificate."""
 SAMPLE_CHARACTERS = 4_000
 """A longer prompt or target is cut on the page, and says so."""
-CHANCE = 0.0455
-"""Share of unchanged scores that differ by more than two standard errors all the same."""
+CHANCE = 0.05
+"""Share of unchanged scores whose change has an interval without 0 all the same."""
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
@@ -56,7 +56,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     """
     cells = tidy(facts.cells)
     results = read_cells(cells, facts.parameters)
-    shown, grid = Shown.of(results), pivot(results)
+    shown, grid = Shown.of(results), pivot(results, facts.trajectories)
     traces = procedure_section(results, facts.procedures)
     figures = draw(shown, facts, traces)
     page = render(facts, shown, grid, figures, traces)
