@@ -121,6 +121,15 @@ def test_the_same_is_a_verdict_and_little_data_is_none() -> None:
     assert one.verdict == "undecided" and one.p == 1 and one.why.startswith("needs about")
 
 
+def test_what_rounding_leaves_is_no_effect() -> None:
+    """Three seeds that answer alike on either side: thirds do not add up to one."""
+    scores = np.random.default_rng(0).binomial(3, 0.5, 400) / 3
+    arms = [arm(f"{data}{seed}", "1ep", data) for data in ("cot", "nocot") for seed in range(3)]
+    answers = {(one.trial, 9, "gcd"): Answered(np.arange(400), scores, 400) for one in arms}
+    (one,) = effects([asked(*arms)], {"ood": ["gcd"]}, answers)
+    assert one.verdict == "same" and one.effect.low < -1e-4 < 1e-4 < one.effect.high
+
+
 def test_a_view_is_one_family() -> None:
     """An effect that stands alone may not stand among many."""
     rows = {t: answered(s) for t, s in (("a", 0.4), ("b", 0.6))}
