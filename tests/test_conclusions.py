@@ -69,8 +69,10 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
     assert '<span class="change down">contradicted</span>' in page
     assert '<span class="change down">1 contradicted</span>' in page, "the summary comes first"
     assert "10.0 points deep (5.0 to 15.0)" in page and "500 problems, 1,500 answers" in page
-    verdict = '<span class="change same">dip and recovery</span><br><small class="caution">not converged</small></td>'
-    assert f"{verdict}<td>{found.sentence}<br>" in page
+    verdict = (
+        '<span class="change same">dip and recovery</span><br><small class="caution">not converged</small>'
+    )
+    assert f"{verdict}</td><td>{found.sentence}<br>" in page
     assert f"best gain {found.best.points()}; area (mean gain over log steps) {found.area.points()}" in page
     assert "back at step 20 (20 to " in page
     assert "1 curve not converged: do not conclude" in page

@@ -165,7 +165,7 @@ def _interval(found: Interval | None, unit: str = "points") -> list[str]:
     if found is None:
         return [DASH] * 3
     scale, digits = {"points": (100, 1), "tokens": (1, 1), "": (1, 2)}[unit]
-    return [f"{scale * number:.{digits}f}" for number in (found.value, found.low, found.high)]
+    return [f"{scale * number:z.{digits}f}" for number in (found.value, found.low, found.high)]
 
 
 def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
