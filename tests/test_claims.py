@@ -230,6 +230,14 @@ def test_scores_are_compared_problem_by_problem() -> None:
     assert lengths.effect.low < 0 < lengths.effect.high, "the same on every problem is still no proof"
 
 
+def test_samples_would_do_where_answers_differ_by_luck_alone() -> None:
+    random, one = np.random.default_rng(0), trial(COT)
+    scores = {(one.id, step): random.binomial(4, share, 200) / 4 for step, share in ((0, 0.5), (80, 0.53))}
+    found = read(claim(), [one], scores)
+    assert found.state == "undecided" and "more problems of the same kind, or " in found.why
+    assert found.why.endswith(" more samples of each")
+
+
 def test_seeds_that_differ_widen_a_claims_interval_and_say_what_is_needed() -> None:
     random = np.random.default_rng(1)
     trials = [t for t in sweep(seeds=(0, 1, 2)).trials(lambda model: model.source) if COT.matches(t)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -199,6 +200,21 @@ def test_p_values_go_on_beyond_the_draws_and_slower_with_few_seeds() -> None:
     assert p == pytest.approx(2 * 6.2e-16, rel=0.5)
     few = Error.of(noise, [Between(squares=2.0, freedom=2, luck=0.0)], 1.0, random)
     assert few.seeds == pytest.approx(1.0) and few.p(80.0, -1.0) == pytest.approx(2 * 0.000078, rel=0.1)
+
+
+def test_what_would_decide_is_said_in_problems_samples_or_seeds() -> None:
+    problems = Error.normal(0.02)  # 4e-4, of which the luck of 4 samples be 3e-4
+    counts = {"problems": 100, "seeds": 3}
+    # (0.04 / 2.8016)^2 is 2.038e-4: 1.96 times the problems, or 3e-4 / 1.038e-4 times the samples.
+    said = problems.need(0.04, 0.95, **counts, samples=4, luck=3e-4)
+    assert re.fullmatch("needs about 9[5-8] more problems of the same kind, or 8 more samples of each", said)
+    assert "samples" not in problems.need(0.04, 0.95, **counts, samples=4, luck=1e-4), "too little is luck"
+    assert "samples" not in problems.need(0.04, 0.95, **counts), "one sample each does not tell"
+    assert problems.need(0.0, 0.95, **counts) == "no number of problems would tell"
+    random = np.random.default_rng(0)
+    seeds = Error.of(problems.own, [Between(squares=0.0012, freedom=2, luck=0.0)], 1.0, random)
+    assert seeds.need(0.04, 0.95, **counts) == "needs about 12 more seeds of each setting"
+    assert seeds.need(0.0, 0.95, **counts) == "no number of seeds would tell"
 
 
 # Views.

@@ -203,7 +203,14 @@ def _of_difference(
     state, p = judge(claim, value, error, level)
     why = ""
     if state == "undecided":
-        why = error.need(_distance(claim, value), level, problems=problems, seeds=max(1, fewest))
+        why = error.need(
+            _distance(claim, value),
+            level,
+            problems=problems,
+            seeds=max(1, fewest),
+            samples=min((one.samples for one in paired.values()), default=1) if fewest else 1,
+            luck=sum(one.luck for one in paired.values()) / len(names) ** 2,
+        )
     return Answer(
         claim=claim,
         state=state,

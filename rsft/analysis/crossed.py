@@ -137,7 +137,16 @@ class Error:
             share = min(share, tail + 1e-300)
         return min(1.0, 2 * share)
 
-    def need(self, distance: float, level: float, *, problems: int, seeds: int) -> str:
+    def need(
+        self,
+        distance: float,
+        level: float,
+        *,
+        problems: int,
+        seeds: int,
+        samples: int = 1,
+        luck: float = 0.0,
+    ) -> str:
         """What would show on which side of a limit a value lies, if it is what it seems to be.
 
         Args:
@@ -145,6 +154,8 @@ class Error:
             level: as in `verdict`.
             problems: that there are, of all benchmarks.
             seeds: of each setting that there are.
+            samples: of each problem that there are.
+            luck: variance that further samples of the same problems would take away.
         """
         normal = NormalDist()
         target = (distance / (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER))) ** 2
@@ -154,4 +165,8 @@ class Error:
             more = math.ceil(seeds * ((self.problems + self.seeds) / target - 1))
             return f"needs about {max(1, more)} more seeds of each setting"
         times = self.problems / (target - self.seeds)
-        return f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
+        said = f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
+        left = target - self.seeds - max(0.0, self.problems - luck)
+        if samples > 1 and FAR * left > luck:
+            said += f", or {max(1, math.ceil(samples * (luck / left - 1))):,} more samples of each"
+        return said

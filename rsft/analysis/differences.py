@@ -34,6 +34,10 @@ class Benchmark(NamedTuple):
     """(checkpoints, problems)."""
     errors: Array
     """(draws,) of the difference."""
+    samples: int
+    """Of each problem at least."""
+    luck: float
+    """Variance of the difference that goes when samples of the same problems grow without end."""
 
 
 def benchmark(
@@ -55,8 +59,17 @@ def benchmark(
     table = aligned([(cell.problems, getattr(cell, MEASURED[metric])) for cell in found])
     if table.shape[1] < 2:
         return None
-    difference = np.array(list(weights.values())) @ table
-    return Benchmark(table, paired_errors(difference[None], seed=seed, draws=DRAWS)[:, 0])
+    factors, samples = np.array(list(weights.values())), int(min(cell.samples.min() for cell in found))
+    errors = paired_errors((factors @ table)[None], seed=seed, draws=DRAWS)[:, 0]
+    luck = float(factors**2 @ luck_of(table, samples)) if metric == "accuracy" else 0.0
+    return Benchmark(table, errors, samples if luck else 1, luck)
+
+
+def luck_of(table: Array, samples: int) -> Array:
+    """Variance (checkpoints,) that the luck of right-or-wrong samples gives to means of scores (checkpoints,
+    problems); 0 with one sample each, which does not tell it."""
+    count = table.shape[1] * (samples - 1)
+    return np.asarray((table * (1 - table)).mean(1) / count if count else np.zeros(len(table)))
 
 
 def error_of(

@@ -22,7 +22,7 @@ import numpy.typing as npt
 from rsft.analysis.bootstrap import LEVEL, SAME, Array, Interval, holm, paired_errors
 from rsft.analysis.contrasts import Arm, Contrast, Setting, Steps, contrasts
 from rsft.analysis.crossed import DRAWS, Between, Direction, Error
-from rsft.analysis.differences import aligned
+from rsft.analysis.differences import aligned, luck_of
 from rsft.analysis.verdicts import MARGIN
 
 _TOGETHER = 500
@@ -147,6 +147,10 @@ class _Pool:
 
     tables: list[Array]
     """Per benchmark (weights, problems)."""
+    samples: int
+    """Of each problem at least."""
+    luck: Array
+    """(weights,) variance of a mean that goes when samples of the same problems grow without end."""
     answers: Array
     """(weights,) generations."""
     found: list[tuple[Contrast, dict[int, float]]]
@@ -193,9 +197,13 @@ class _Pool:
         tables = [aligned([answers[*at, name].row for at in where.values()]) for name in known]
         if min(table.shape[1] for table in tables) < 2:
             return None
+        found_samples = [min(_samples(answers[*at, name]) for at in where.values()) for name in known]
+        lucks = [luck_of(table, samples) for table, samples in zip(tables, found_samples, strict=True)]
         untrained = {arm.origin for seeds in groups.values() for arm in seeds.values()}
         return cls(
             tables,
+            min(found_samples),
+            np.sum(lucks, axis=0) / len(known) ** 2,
             np.array([sum(answers[*at, name].answers for name in known) for at in where.values()]),
             found,
             {setting: tuple(place[key] for key in seeds) for setting, seeds in groups.items()},
@@ -242,7 +250,14 @@ class _Pool:
                         effect=error.interval(value, level),
                         p=p,
                         verdict=state,
-                        why=error.need(distance, level, problems=problems, seeds=min(map(len, groups)))
+                        why=error.need(
+                            distance,
+                            level,
+                            problems=problems,
+                            seeds=min(map(len, groups)),
+                            samples=self.samples,
+                            luck=float(weights[j] ** 2 @ self.luck),
+                        )
                         if state == "undecided"
                         else "",
                         problems=problems,
@@ -253,3 +268,8 @@ class _Pool:
                     )
                 )
         return made
+
+
+def _samples(one: Answered) -> int:
+    """Of each problem, at least on average."""
+    return one.answers // max(1, len(one.problems))
