@@ -73,6 +73,8 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
         '<span class="change same">dip and recovery</span><br><small class="caution">not converged</small>'
     )
     assert f"{verdict}</td><td>{found.sentence}<br>" in page
+    beside = (tmp_path / "report/tables/published.md").read_text(encoding="utf-8")
+    assert "| big | cot | math-500 | n = 1,500 (500 problems × 3 answers" in beside
     assert f"best gain {found.best.points()}; area (mean gain over log steps) {found.area.points()}" in page
     assert "back at step 20 (20 to " in page
     assert "1 curve not converged: do not conclude" in page

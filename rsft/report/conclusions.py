@@ -9,7 +9,9 @@ from typing import Any
 
 from rsft.analysis.claims import Answer
 from rsft.analysis.effects import Effect
+from rsft.analysis.references import Reading
 from rsft.analysis.trajectory import Trajectory
+from rsft.report.exports import Table
 from rsft.report.results import Results
 from rsft.report.tables import DASH, MINUS
 
@@ -82,6 +84,19 @@ def _numbers(found: Trajectory) -> str:
 def _each(seeds: int) -> str:
     """Of each setting; nothing where that is not known."""
     return {0: "", 1: ", one seed each"}.get(seeds, f", {seeds} seeds each")
+
+
+def readings_table(readings: Sequence[Reading]) -> Table:
+    return Table(
+        name="published",
+        about="Published curves, each read by itself as ours are, as if each score were the mean of n "
+        "independent answers.",
+        head=["base", "data", "benchmark", "assumed", "verdict", "in words"],
+        rows=[
+            [one.base, one.data, one.benchmark, one.assumed, one.found.verdict, one.found.sentence]
+            for one in readings
+        ],
+    )
 
 
 EFFECTS_SHOWN = 200

@@ -15,7 +15,14 @@ import jinja2
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.report.conclusions import claim_rows, claim_tally, effect_rows, verdict_rows, verdict_tally
+from rsft.report.conclusions import (
+    claim_rows,
+    claim_tally,
+    effect_rows,
+    readings_table,
+    verdict_rows,
+    verdict_tally,
+)
 from rsft.report.drawing import Drawing
 from rsft.report.exports import frame_csv, tables
 from rsft.report.facts import ReportFacts
@@ -71,7 +78,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     files = {"cells.csv": frame_csv(cells)}
     if not facts.procedures.empty:
         files["procedures.csv"] = frame_csv(facts.procedures)
-    written = [table for table in (traces.transfer, judges_table(facts.judges)) if table is not None]
+    judged, said = judges_table(facts.judges), readings_table(facts.readings)
+    written = [*traces.tables, *(one for one in (judged, said) if one is not None and one.rows)]
     written += tables(
         results,
         grid,
