@@ -215,6 +215,8 @@ def test_what_would_decide_is_said_in_problems_samples_or_seeds() -> None:
     seeds = Error.of(problems.own, [Between(squares=0.0012, freedom=2, luck=0.0)], 1.0, random)
     assert seeds.need(0.04, 0.95, **counts) == "needs about 12 more seeds of each setting"
     assert seeds.need(0.0, 0.95, **counts) == "no number of seeds would tell"
+    assert problems.times(0.04, 0.95) == pytest.approx(1.96, rel=0.02)
+    assert seeds.times(0.04, 0.95) == math.inf, "adaptive evaluation is not to spend answers on it"
 
 
 # Views.

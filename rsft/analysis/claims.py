@@ -13,13 +13,11 @@ import math
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any, Literal
 
 from rsft.analysis.bootstrap import LEVEL, SAME, Interval, holm
 from rsft.analysis.crossed import Error
 from rsft.analysis.differences import Known, Place, benchmark, error_of
-from rsft.analysis.power import POWER
 from rsft.analysis.trajectory import Trajectories
 from rsft.spec.claim import Claim, Pick
 from rsft.spec.trial import Trial
@@ -55,6 +53,9 @@ class Answer:
     seeds: int = 0
     """Of the setting with the fewest, where they were compared problem by problem; 1 says that the interval
     is about these runs, 0 that it is not known."""
+    times: float = math.inf
+    """How many times as many answers of the same kind would decide a difference that is as it seems to be;
+    inf where no number would."""
     moving: int = 0
     """Of the curves on whose end it rests, those not converged: longer training might say otherwise."""
 
@@ -201,10 +202,10 @@ def _of_difference(
         return _open(claim, len(chosen) + len(others), "one problem says nothing of how problems differ")
     fewest = min(map(len, seeds), default=0) if paired else 0
     state, p = judge(claim, value, error, level)
-    why = ""
+    distance, why = _distance(claim, value), ""
     if state == "undecided":
         why = error.need(
-            _distance(claim, value),
+            distance,
             level,
             problems=problems,
             seeds=max(1, fewest),
@@ -221,6 +222,7 @@ def _of_difference(
         problems=problems,
         answers=sum(int(row["samples"]) for row in rows.values()),
         seeds=fewest,
+        times=error.times(distance, level),
         why=why,
     )
 
@@ -280,14 +282,6 @@ def _distance(claim: Claim, value: float) -> float:
     limits = (claim.by, -claim.by) if claim.expects == "same" else (claim.by,)
     toward = -value if claim.expects == "lower" else value
     return min(abs(toward - limit) for limit in limits)
-
-
-def times_needed(claim: Claim, value: float, error: float, level: float = LEVEL) -> float:
-    """How many times as many answers of the same kind would decide a difference that is as it seems to be;
-    inf where no number would."""
-    normal, distance = NormalDist(), _distance(claim, value)
-    z = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)
-    return (z * error / distance) ** 2 if distance > SAME else math.inf
 
 
 def _of_shapes(

@@ -137,6 +137,17 @@ class Error:
             share = min(share, tail + 1e-300)
         return min(1.0, 2 * share)
 
+    def times(self, distance: float, level: float) -> float:
+        """How many times as many problems would show that; inf where seeds leave too little to them."""
+        target = self._target(distance, level)
+        return self.problems / (target - self.seeds) if target > max(2 * self.seeds, SAME**2) else math.inf
+
+    @staticmethod
+    def _target(distance: float, level: float) -> float:
+        """Variance at which a value so far from a limit is seen to be on its side, at POWER."""
+        normal = NormalDist()
+        return (distance / (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER))) ** 2
+
     def need(
         self,
         distance: float,
@@ -157,14 +168,12 @@ class Error:
             samples: of each problem that there are.
             luck: variance that further samples of the same problems would take away.
         """
-        normal = NormalDist()
-        target = (distance / (normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER))) ** 2
+        target, times = self._target(distance, level), self.times(distance, level)
         if FAR * target < self.problems + self.seeds:
             return f"no number of {'seeds' if self.seeds > self.problems else 'problems'} would tell"
-        if self.seeds >= target / 2:
+        if math.isinf(times):
             more = math.ceil(seeds * ((self.problems + self.seeds) / target - 1))
             return f"needs about {max(1, more)} more seeds of each setting"
-        times = self.problems / (target - self.seeds)
         said = f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
         left = target - self.seeds - max(0.0, self.problems - luck)
         if samples > 1 and FAR * left > luck:
