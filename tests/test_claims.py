@@ -177,6 +177,14 @@ def test_no_effect_goes_beyond_what_is_possible() -> None:
     assert longer.effect is not None and longer.effect.value == pytest.approx(-720)
 
 
+def test_a_share_that_never_varied_is_not_sure() -> None:
+    none = {"metric": "truncated", "value": 0.0, "stderr": 0.0, "ci_low": 0.0, "ci_high": 0.4}
+    table = [cell(COT, step, "gsm8k", 0.0) | none for step in (0, 80)]
+    found = answer(claim(metric="truncated", expects="same", by=0.1), table)
+    assert found.state == "undecided" and found.effect is not None
+    assert found.effect.high == pytest.approx(0.2 * math.sqrt(2), rel=1e-3)
+
+
 def test_missing_cells_leave_a_claim_undecided() -> None:
     found = answer(claim(against=Pick(model="large", data="cot")))
     assert (found.state, found.effect, found.why) == ("undecided", None, "1 cell is not evaluated yet")

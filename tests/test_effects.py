@@ -131,6 +131,12 @@ def test_what_rounding_leaves_is_no_effect() -> None:
     assert one.verdict == "same" and one.effect.low < -1e-4 < 1e-4 < one.effect.high
 
 
+def test_no_effect_goes_beyond_what_is_possible() -> None:
+    few = {("a", 9, "gcd"): answered(0.0, np.arange(2)), ("b", 9, "gcd"): answered(1.0, np.arange(2))}
+    (one,) = effects([asked(arm("a", "1ep", "cot"), arm("b", "8ep", "cot"))], {"ood": ["gcd"]}, few)
+    assert one.effect.value == one.effect.high == 1.0 and one.effect.low >= -1.0
+
+
 def test_a_view_is_one_family() -> None:
     """An effect that stands alone may not stand among many."""
     rows = {t: answered(s) for t, s in (("a", 0.4), ("b", 0.6))}

@@ -19,6 +19,7 @@ from rsft.analysis.bootstrap import LEVEL, SAME, Interval, holm
 from rsft.analysis.crossed import Error
 from rsft.analysis.differences import Known, Place, benchmark, error_of
 from rsft.analysis.trajectory import Trajectories
+from rsft.scoring.estimators import Z_95
 from rsft.spec.claim import Claim, Pick
 from rsft.spec.trial import Trial
 
@@ -244,10 +245,15 @@ def _seeds(claim: Claim, trials: Sequence[Trial], places: Collection[Place]) -> 
 def _apart(weights: Mapping[Key, float], rows: Mapping[Key, Mapping[str, Any]]) -> float:
     """Error of a difference on a benchmark, the two sides taken as independent."""
     sides = [
-        sum(abs(w) * float(rows[key]["stderr"]) for key, w in weights.items() if (w > 0) == plus)
+        sum(abs(w) * _error(rows[key]) for key, w in weights.items() if (w > 0) == plus)
         for plus in (True, False)
     ]
     return math.hypot(*sides)
+
+
+def _error(row: Mapping[str, Any]) -> float:
+    """Of a value; where no two answers differ, what its interval leaves possible."""
+    return float(row["stderr"]) or (float(row["ci_high"]) - float(row["ci_low"])) / 2 / Z_95
 
 
 def _possible(claim: Claim, effect: Interval) -> Interval:

@@ -241,13 +241,14 @@ class _Pool:
                 value = float(values[j])
                 state, p = error.verdict(value, margin, level)
                 distance = max(abs(value), margin - abs(value))
+                most = float(np.maximum(weights[j], 0.0).sum())  # no score is beyond 0 to 1
                 made.append(
                     Effect(
                         view=view,
                         dimension=dimension,
                         axes=contrast.axes,
                         levels=contrast.levels,
-                        effect=error.interval(value, level),
+                        effect=error.interval(value, level).within(-most, most),
                         p=p,
                         verdict=state,
                         why=error.need(

@@ -62,7 +62,8 @@ def dimension_figure(
                 for curve in mine if len(mine) <= BANDS else ():
                     at, value, half = zip(*curve.points, strict=True)
                     low, high = (
-                        [100 * (v + s * h) for v, h in zip(value, half, strict=True)] for s in (-1, 1)
+                        [min(100, max(-100, 100 * (v + s * h))) for v, h in zip(value, half, strict=True)]
+                        for s in (-1, 1)
                     )
                     colour = look.line(curve.variant, curve.length)["color"]
                     panel.fill_between(at, low, high, color=colour, alpha=0.13, lw=0)
