@@ -177,6 +177,23 @@ def test_no_effect_goes_beyond_what_is_possible() -> None:
     assert longer.effect is not None and longer.effect.value == pytest.approx(-720)
 
 
+def test_weights_that_trials_share_are_one_seed() -> None:
+    """On a trunk the steps of a short trial are those of the long one, seed by seed."""
+    page = sweep(
+        lengths_steps=(80, 160),
+        seeds=(0, 1),
+        train=TrainSpec(workers=1, batch_sequences=8, schedule="constant", warmup_steps=4),
+    )
+    trials = [t for t in page.trials(lambda model: model.source) if COT.matches(t)]
+    assert len(trials) == 4 and len({t.owner(80) for t in trials}) == 2
+    one = claim(trials=COT, step=80)
+    random = np.random.default_rng(0)
+    base, trained = random.binomial(4, 0.4, 300) / 4, [random.binomial(4, 0.6, 300) / 4 for _ in range(2)]
+    scores = {(t.id, step): trained[t.seed] if step else base for t in trials for step in (0, 80)}
+    found, alone = read(one, trials, scores), read(one, [t for t in trials if t.steps == 160], scores)
+    assert found.seeds == alone.seeds == 2 and found.effect == alone.effect
+
+
 def test_a_share_that_never_varied_is_not_sure() -> None:
     none = {"metric": "truncated", "value": 0.0, "stderr": 0.0, "ci_low": 0.0, "ci_high": 0.4}
     table = [cell(COT, step, "gsm8k", 0.0) | none for step in (0, 80)]

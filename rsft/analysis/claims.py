@@ -229,17 +229,20 @@ def _of_difference(
 
 
 def _seeds(claim: Claim, trials: Sequence[Trial], places: Collection[Place]) -> list[list[Place]]:
-    """Trained places by what they were trained as: those in one group differ in their seed alone."""
+    """Trained places, each once, as groups: those in one differ in their seed alone."""
     sides = [(claim.trials, claim.step)]
     sides += [(claim.against, claim.against_step)] if isinstance(claim.against, Pick) else []
-    found: dict[tuple[object, ...], dict[Place, None]] = {}
+    settings: dict[Place, tuple[object, ...]] = {}
     for pick, at in sides:
         for trial in filter(pick.matches, trials):
             step = at or trial.steps
-            if (place := value_key(trial, step, "", "")[:2]) in places:
+            if (place := value_key(trial, step, "", "")[:2]) in places:  # of a trunk, several trials have it
                 setting = (trial.model.label, trial.data.name, trial.steps, trial.recipe, step)
-                found.setdefault(setting, {})[place] = None
-    return [list(group) for group in found.values()]
+                settings.setdefault(place, setting)
+    found: dict[tuple[object, ...], list[Place]] = {}
+    for place, trained_as in settings.items():
+        found.setdefault(trained_as, []).append(place)
+    return list(found.values())
 
 
 def _apart(weights: Mapping[Key, float], rows: Mapping[Key, Mapping[str, Any]]) -> float:
