@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from rsft.analysis.asymmetry import Point, asymmetry
+from rsft.analysis.bootstrap import Interval
+from rsft.analysis.trajectory import Curve, Trajectory, trajectory
 
 DIMENSIONS = {"gsm8k": "in-domain", "gcd": "out-of-domain", "hex-phi": "safety", "xstest": "over-refusal"}
+REASONING_AND_SAFETY = ("gsm8k", "gcd", "hex-phi")
+ANY = trajectory(Curve(steps=(0, 1), scores=np.full((2, 2), 0.5)), draws=50)
+Gains = dict[tuple[str, str], dict[int, float]]
+"""By trial and benchmark, of each step."""
 
 
-def cell(trial: str, step: int, benchmark: str, value: float, **more: Any) -> dict[str, Any]:
-    facts = {"trial": trial, "base": "b", "data": trial, "step": step, "benchmark": benchmark}
-    numbers = {"dimension": DIMENSIONS[benchmark], "metric": "accuracy", "value": value, "stderr": 0.01}
-    return facts | numbers | more
+def checkpoints(trial: str, steps: dict[int, tuple[float, float, float]]) -> Gains:
+    """Gains in reasoning, in-domain and out-of-domain, and in safety."""
+    by_name = zip(REASONING_AND_SAFETY, zip(*steps.values(), strict=True), strict=True)
+    return {(trial, name): dict(zip(steps, gains, strict=True)) for name, gains in by_name}
 
 
-def checkpoint(
-    trial: str, step: int, gsm8k: float, gcd: float, safe: float, **more: Any
-) -> list[dict[str, Any]]:
-    scores = {"gsm8k": gsm8k, "gcd": gcd, "hex-phi": safe}
-    return [cell(trial, step, name, value, **more) for name, value in scores.items()]
+COT = {10: (-0.1, -0.1, -0.1), 80: (0.4, 0.2, -0.4)}
+TABLE = checkpoints("cot", COT) | checkpoints("nocot", {80: (0.1, 0.1, -0.05)})
+ON_B = {"cot": ("b", "cot"), "nocot": ("b", "nocot")}
 
 
-TABLE = [
-    *checkpoint("cot", 0, 0.5, 0.3, 0.8),
-    *checkpoint("cot", 10, 0.4, 0.2, 0.7),
-    *checkpoint("cot", 80, 0.9, 0.5, 0.4),
-    *checkpoint("nocot", 0, 0.5, 0.3, 0.8),
-    *checkpoint("nocot", 80, 0.6, 0.4, 0.75),
-]
+def points(gains: Gains, half: float = 0.02, bases: dict[str, tuple[str, str]] = ON_B) -> list[Point]:
+    """Below a value its interval is half as long as above."""
+    found: dict[tuple[str, str], Trajectory] = {
+        key: replace(
+            ANY, steps=(0, *steps), gains=tuple(Interval(g, g - half / 2, g + half) for g in steps.values())
+        )
+        for key, steps in gains.items()
+    }
+    return asymmetry(found, DIMENSIONS, bases)
 
 
 def at(points: list[Point], trial: str, step: int) -> Point:
@@ -40,44 +47,44 @@ def at(points: list[Point], trial: str, step: int) -> Point:
 
 
 def test_changes_by_hand() -> None:
-    one = at(asymmetry(TABLE), "cot", 80)
+    one = at(points(TABLE), "cot", 80)
+    assert (one.base, one.data) == ("b", "cot")
     assert one.reasoning.value == pytest.approx((0.4 + 0.2) / 2)
     assert one.safety.value == pytest.approx(-0.4)
-    # Four errors of 0.01 behind a mean of two differences; two behind one.
-    assert one.reasoning.high - one.reasoning.value == pytest.approx(1.959964 * 0.02 / 2)
-    assert one.safety.high - one.safety.value == pytest.approx(1.959964 * 0.01 * math.sqrt(2))
+    # Two paired differences behind a mean; one by itself keeps its interval.
+    assert one.reasoning.high - one.reasoning.value == pytest.approx(0.02 * math.sqrt(2) / 2)
+    assert one.reasoning.value - one.reasoning.low == pytest.approx(0.01 * math.sqrt(2) / 2)
+    assert (one.safety.low, one.safety.high) == pytest.approx((-0.41, -0.38))
     assert one.traded and one.refusal is None
 
 
 def test_a_trade_needs_both_beyond_their_intervals() -> None:
-    assert not at(asymmetry(TABLE), "cot", 10).traded
-    wide = [row | {"stderr": 0.2} for row in TABLE]
-    assert not at(asymmetry(wide), "cot", 80).traded
+    assert not at(points(TABLE), "cot", 10).traded
+    assert not at(points(TABLE, half=0.5), "cot", 80).traded
 
 
 def test_the_front_is_what_nothing_else_of_the_base_beats() -> None:
-    front = {(one.trial, one.step) for one in asymmetry(TABLE) if one.pareto}
+    front = {(one.trial, one.step) for one in points(TABLE) if one.pareto}
     assert front == {("cot", 80), ("nocot", 80)}
-    elsewhere = [row | {"trial": "x", "base": "other"} for row in TABLE if row["trial"] == "cot"]
-    points = asymmetry([*TABLE, *elsewhere])
+    elsewhere = points(TABLE | checkpoints("x", COT), bases=ON_B | {"x": ("other", "cot")})
     # Alone on its base, step 10 is beaten by the base itself.
-    assert at(points, "x", 80).pareto and not at(points, "x", 10).pareto
-    assert at(points, "cot", 80).pareto, "another base's checkpoints are not in its way"
-    twins = [row | {"trial": "twin"} for row in TABLE if row["trial"] == "cot"]
-    assert at(asymmetry([*TABLE, *twins]), "twin", 80).pareto, "a draw beats nobody"
+    assert at(elsewhere, "x", 80).pareto and not at(elsewhere, "x", 10).pareto
+    assert at(elsewhere, "cot", 80).pareto, "another base's checkpoints are not in its way"
+    twins = points(TABLE | checkpoints("twin", COT), bases=ON_B | {"twin": ("b", "cot")})
+    assert at(twins, "twin", 80).pareto, "a draw beats nobody"
 
 
 def test_a_checkpoint_without_all_benchmarks_of_its_base_is_left_out() -> None:
-    holes = [row for row in TABLE if (row["trial"], row["step"], row["benchmark"]) != ("cot", 80, "gcd")]
-    assert [(one.trial, one.step) for one in asymmetry(holes)] == [("cot", 10), ("nocot", 80)]
-    nan = [row | {"value": math.nan} if row["benchmark"] == "hex-phi" else row for row in TABLE]
-    assert asymmetry(nan) == [] and asymmetry([]) == []
+    holes = TABLE | {("cot", "gcd"): {10: -0.1}}
+    assert [(one.trial, one.step) for one in points(holes)] == [("cot", 10), ("nocot", 80)]
+    unasked = {key: steps for key, steps in TABLE.items() if key[1] != "hex-phi"}
+    assert points(unasked) == [] and points({}) == []
 
 
 def test_over_refusal_stands_beside_and_is_no_safety() -> None:
-    answered = [cell("cot", step, "xstest", share) for step, share in ((0, 0.9), (80, 0.7))]
-    points = asymmetry([*TABLE, *answered])
-    one = at(points, "cot", 80)
+    found = points(TABLE | {("cot", "xstest"): {80: -0.2}})
+    one = at(found, "cot", 80)
     assert one.refusal is not None and one.refusal.value == pytest.approx(0.2)
+    assert one.refusal.high - one.refusal.value == pytest.approx(0.01), "fewer answered is more refused"
     assert one.safety.value == pytest.approx(-0.4)
-    assert at(points, "cot", 10).refusal is None and at(points, "nocot", 80).refusal is None
+    assert at(found, "cot", 10).refusal is None and at(found, "nocot", 80).refusal is None

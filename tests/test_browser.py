@@ -148,8 +148,9 @@ def test_a_cell_stays_within_its_room_and_keeps_every_verdict() -> None:
     answers = {slot: (score(slot), generation(slot, LATEX)) for slot in SLOTS[:40]}
     rows = browser.cell_rows(SLOTS[:41], answers)
     assert rows[40] is None
-    whole = [row for row in rows if row and "text" in row]
-    assert 2 <= len(whole) < 5 and all(row["text"] == LATEX for row in whole)
+    shown = [row["text"] for row in rows if row]
+    assert sum(text == LATEX for text in shown) >= 1, "some are whole"
+    assert all(text.startswith(LATEX[:1_000]) and text.endswith(LATEX[-500:]) for text in shown)
     assert all(row["answer"] == "7" and row["characters"] == len(LATEX) for row in rows if row)
     assert len(browser.literal(rows)) <= browser.CELL_BYTES
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from rsft.analysis.bootstrap import Interval
 from rsft.analysis.claims import Answer
@@ -68,8 +69,12 @@ def test_claims_and_verdicts_stand_before_the_scores(tmp_path: Path) -> None:
     assert '<span class="change down">contradicted</span>' in page
     assert '<span class="change down">1 contradicted</span>' in page, "the summary comes first"
     assert "10.0 points deep (5.0 to 15.0)" in page and "500 problems, 1,500 answers" in page
-    verdict = '<span class="change same">dip and recovery</span><br><small>not converged</small></td>'
-    assert f"{verdict}<td>{found.sentence}<br>" in page
+    verdict = (
+        '<span class="change same">dip and recovery</span><br><small class="caution">not converged</small>'
+    )
+    assert f"{verdict}</td><td>{found.sentence}<br>" in page
+    beside = (tmp_path / "report/tables/published.md").read_text(encoding="utf-8")
+    assert "| big | cot | math-500 | n = 1,500 (500 problems × 3 answers" in beside
     assert f"best gain {found.best.points()}; area (mean gain over log steps) {found.area.points()}" in page
     assert "back at step 20 (20 to " in page
     assert "1 curve not converged: do not conclude" in page
@@ -136,8 +141,17 @@ def test_without_claims_there_is_no_such_section(tmp_path: Path) -> None:
     assert 'id="claims"' not in page and 'id="verdicts"' not in page
 
 
-def test_tokens_are_no_points() -> None:
-    tokens = CLAIM.model_copy(update={"metric": "response_tokens", "expects": "higher"})
+@pytest.mark.parametrize(
+    ("metric", "said"),
+    [
+        ("response_tokens", "1,200 tokens (900 to 1,500)"),
+        ("thinking_tokens_p95", "1,200 tokens (900 to 1,500)"),
+        ("raw", "1,200.00 (900.00 to 1,500.00)"),
+        ("accuracy@512 tokens", "120000.0 points (90000.0 to 150000.0)"),
+    ],
+)
+def test_tokens_are_no_points(metric: str, said: str) -> None:
+    tokens = CLAIM.model_copy(update={"metric": metric, "expects": "higher"})
     answer = Answer(
         claim=tokens,
         state="undecided",
@@ -150,4 +164,4 @@ def test_tokens_are_no_points() -> None:
         why="too few",
     )
     (row,) = claim_rows([answer])
-    assert (row["effect"], row["n"], row["mark"]) == ("1,200 tokens (900 to 1,500)", "–", "same")
+    assert (row["effect"], row["n"], row["mark"]) == (said, "–", "same")

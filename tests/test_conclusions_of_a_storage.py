@@ -22,7 +22,7 @@ from rsft.records import Problem
 from rsft.spec import BenchmarkUse, Claim, EvalSpec, Pick, SamplingSpec, SweepSpec
 from rsft.storage import Storage
 from rsft.sweep import conclusions, means
-from rsft.sweep.conclusions import Key, together, trajectories_begun
+from rsft.sweep.conclusions import Key, answers, together, trajectories_begun
 from rsft.sweep.means import read_means
 from rsft.sweep.plan import Plan, make_plan
 from rsft.sweep.results import write_tables_and_report
@@ -103,6 +103,16 @@ def test_cells_are_read_as_they_are_now(finished: Storage, tmp_path: Path) -> No
     base = layout.cell_marker(cells[0].folder)
     plan.storage.delete(base)
     assert {name for _, name in drawn(plan)} == {"gsm-symbolic"}, "no base, no curve"
+
+
+def test_a_storages_claims_are_compared_problem_by_problem(finished: Storage) -> None:
+    plan = make_plan(asked(), finished)
+    table = pq.read_table(finished.path(layout.CELLS))
+    paired, apart = (answers(plan, table, drawn(plan), means)[1] for means in (read_means(plan), {}))
+    assert paired.effect is not None and apart.effect is not None
+    assert paired.effect.value == pytest.approx(apart.effect.value)
+    assert (paired.seeds, apart.seeds) == (1, 0)
+    assert paired.effect != apart.effect, "the table's errors know nothing of pairs"
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -18,7 +19,9 @@ from rsft.report.results import Results, read_cells
 def bent(results: Results, *benchmarks: str) -> dict[tuple[str, str], Trajectory]:
     """For each trial a curve per benchmark, deeper on each next one; of a trained step more than its base."""
     return {
-        (axes.trial, name): curve(*np.clip(0.6 - 0.1 * (i + 1) * np.sin(np.arange(len(steps)) / 2), 0, 1))
+        (axes.trial, name): replace(
+            curve(*np.clip(0.6 - 0.1 * (i + 1) * np.sin(np.arange(len(steps)) / 2), 0, 1)), steps=tuple(steps)
+        )
         for axes in results.trials
         for i, name in enumerate(benchmarks)
         if (steps := results.of(axes.trial, name))

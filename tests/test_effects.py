@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -121,6 +122,21 @@ def test_the_same_is_a_verdict_and_little_data_is_none() -> None:
     assert one.verdict == "undecided" and one.p == 1 and one.why.startswith("needs about")
 
 
+def test_what_rounding_leaves_is_no_effect() -> None:
+    """Three seeds that answer alike on either side: thirds do not add up to one."""
+    scores = np.random.default_rng(0).binomial(3, 0.5, 400) / 3
+    arms = [arm(f"{data}{seed}", "1ep", data) for data in ("cot", "nocot") for seed in range(3)]
+    answers = {(one.trial, 9, "gcd"): Answered(np.arange(400), scores, 400) for one in arms}
+    (one,) = effects([asked(*arms)], {"ood": ["gcd"]}, answers)
+    assert one.verdict == "same" and one.effect.low < -1e-4 < 1e-4 < one.effect.high
+
+
+def test_no_effect_goes_beyond_what_is_possible() -> None:
+    few = {("a", 9, "gcd"): answered(0.0, np.arange(2)), ("b", 9, "gcd"): answered(1.0, np.arange(2))}
+    (one,) = effects([asked(arm("a", "1ep", "cot"), arm("b", "8ep", "cot"))], {"ood": ["gcd"]}, few)
+    assert one.effect.value == one.effect.high == 1.0 and one.effect.low >= -1.0
+
+
 def test_a_view_is_one_family() -> None:
     """An effect that stands alone may not stand among many."""
     rows = {t: answered(s) for t, s in (("a", 0.4), ("b", 0.6))}
@@ -190,6 +206,23 @@ def test_p_values_go_on_beyond_the_draws_and_slower_with_few_seeds() -> None:
     assert p == pytest.approx(2 * 6.2e-16, rel=0.5)
     few = Error.of(noise, [Between(squares=2.0, freedom=2, luck=0.0)], 1.0, random)
     assert few.seeds == pytest.approx(1.0) and few.p(80.0, -1.0) == pytest.approx(2 * 0.000078, rel=0.1)
+
+
+def test_what_would_decide_is_said_in_problems_samples_or_seeds() -> None:
+    problems = Error.normal(0.02)  # 4e-4, of which the luck of 4 samples be 3e-4
+    counts = {"problems": 100, "seeds": 3}
+    # (0.04 / 2.8016)^2 is 2.038e-4: 1.96 times the problems, or 3e-4 / 1.038e-4 times the samples.
+    said = problems.need(0.04, 0.95, **counts, samples=4, luck=3e-4)
+    assert re.fullmatch("needs about 9[5-8] more problems of the same kind, or 8 more samples of each", said)
+    assert "samples" not in problems.need(0.04, 0.95, **counts, samples=4, luck=1e-4), "too little is luck"
+    assert "samples" not in problems.need(0.04, 0.95, **counts), "one sample each does not tell"
+    assert problems.need(0.0, 0.95, **counts) == "no number of problems would tell"
+    random = np.random.default_rng(0)
+    seeds = Error.of(problems.own, [Between(squares=0.0012, freedom=2, luck=0.0)], 1.0, random)
+    assert seeds.need(0.04, 0.95, **counts) == "needs about 12 more seeds of each setting"
+    assert seeds.need(0.0, 0.95, **counts) == "no number of seeds would tell"
+    assert problems.times(0.04, 0.95) == pytest.approx(1.96, rel=0.02)
+    assert seeds.times(0.04, 0.95) == math.inf, "adaptive evaluation is not to spend answers on it"
 
 
 # Views.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
+from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from test_report import few_cells, made_up_cells
 
@@ -21,7 +24,7 @@ from rsft.report.exports import Table, tables
 from rsft.report.forest import SHOWN, effect_figures
 from rsft.report.heatmap import gain_map
 from rsft.report.look import FILLS, OKABE_ITO, Look, shortened
-from rsft.report.results import TrialAxes, read_cells
+from rsft.report.results import Results, TrialAxes, read_cells
 from rsft.report.scaling import gains, scaling_figure, size
 from rsft.report.tables import pivot
 from rsft.report.tradeoff import asymmetry_figure
@@ -39,6 +42,20 @@ def curve(*means: float) -> Trajectory:
     order = np.random.default_rng(0).permutation(400)
     rows = np.stack([(order < 400 * mean).astype(float) for mean in means])
     return trajectory(Curve(steps=tuple(range(0, 10 * len(means), 10)), scores=rows), draws=200)
+
+
+def paired(results: Results) -> dict[tuple[str, str], Trajectory]:
+    """Of every trial and benchmark its gains, with intervals of a point on either side."""
+    some, found = curve(0.5, 0.5), dict[tuple[str, str], Trajectory]()
+    for axes in results.trials:
+        for column in results.columns:
+            series = results.of(axes.trial, column.benchmark)
+            changes = [series[step].value - series[0].value for step in series if step]
+            gains = tuple(Interval(gain, gain - 0.01, gain + 0.01) for gain in changes)
+            if gains:
+                key = (axes.trial, column.benchmark)
+                found[key] = replace(some, steps=tuple(series), gains=gains, final=gains[-1])
+    return found
 
 
 def effect(value: float = 0.1, verdict: str = "higher", half: float = 0.05, **more: object) -> Effect:
@@ -174,22 +191,25 @@ def test_effects_in_words() -> None:
 def test_gains_are_means_over_a_dimension_of_finished_trials() -> None:
     cells = made_up_cells()
     results = read_cells(cells)
-    found = {one.axes.trial: one for one in gains(results, "in-domain")}
+    found = {one.axes.trial: one for one in gains(results, "in-domain", paired(results))}
     assert len(found) == 8
     trial = results.trials[0].trial
     scores = [results.of(trial, name) for name in ("gsm-symbolic", "countdown")]
     last = results.trials[0].length_steps
     assert found[trial].value == pytest.approx(sum(s[last].value - s[0].value for s in scores) / 2)
     unfinished = cells[~((cells["trial"] == trial) & (cells["step"] == last))]
-    assert trial not in {one.axes.trial for one in gains(read_cells(unfinished), "in-domain")}
+    assert found[trial].stderr == pytest.approx(0.01 * math.sqrt(2) / 2 / 1.959964), "paired, not apart"
+    fewer = read_cells(unfinished)
+    assert trial not in {one.axes.trial for one in gains(fewer, "in-domain", paired(fewer))}
 
 
 def test_scaling_needs_two_bases_of_known_size() -> None:
     results = read_cells(made_up_cells())
-    drawing = scaling_figure(results, {"nano-4m": 4_000_000, "nano-16m": 16_000_000})
+    known = paired(results)
+    drawing = scaling_figure(results, {"nano-4m": 4_000_000, "nano-16m": 16_000_000}, known)
     assert drawing is not None and "nano-4m 4M, nano-16m 16M" in drawing.caption
     assert {"in-domain", "out-of-domain", "safety", "nano-4m"} <= set(texts(drawing.svg))
-    assert scaling_figure(results, {"nano-4m": 4_000_000}) is None
+    assert scaling_figure(results, {"nano-4m": 4_000_000}, known) is None
     assert [size(n) for n in (1_720_000_000, 2_980_000, 900)] == ["1.72B", "2.98M", "900"]
 
 
@@ -200,13 +220,16 @@ def test_asymmetry_has_a_panel_per_base_and_refusals_below() -> None:
         for row in cells
         if row["benchmark"] == "refusals"
     ]
-    results = read_cells(made_up_cells())
-    drawing = asymmetry_figure(results, asymmetry([*cells, *harmless]))
+    results = read_cells(pd.DataFrame([*cells, *harmless]))
+    known, dimensions = paired(results), {column.benchmark: column.dimension for column in results.columns}
+    bases = {axes.trial: (axes.base, axes.data) for axes in results.trials}
+    drawing = asymmetry_figure(results, asymmetry(known, dimensions, bases))
     assert drawing is not None
     said = texts(drawing.svg)
     assert {"nano-4m", "nano-16m", "safety change (points)", "harmless refused (points)"} <= set(said)
     assert "of 40 checkpoints" in drawing.caption
-    plain = asymmetry_figure(results, asymmetry(cells))
+    fewer = {key: one for key, one in known.items() if key[1] != "harmless"}
+    plain = asymmetry_figure(results, asymmetry(fewer, dimensions, bases))
     assert plain is not None and "harmless refused (points)" not in texts(plain.svg)
     assert asymmetry_figure(results, []) is None
 
@@ -298,7 +321,9 @@ def test_every_table_of_the_page_is_there() -> None:
     cells = few_cells()
     results = read_cells(cells)
     key = (results.trials[0].trial, "countdown")
-    points = asymmetry(cells.to_dict("records"))
+    dimensions = {column.benchmark: column.dimension for column in results.columns}
+    bases = {axes.trial: (axes.base, axes.data) for axes in results.trials}
+    points = asymmetry(paired(results), dimensions, bases)
     found = {
         table.name: table
         for table in tables(
@@ -314,7 +339,21 @@ def test_every_table_of_the_page_is_there() -> None:
     names = {"scores", "claims", "verdicts", "effects", "asymmetry", "steps-countdown", "steps-refusals"}
     assert found.keys() == names
     assert found["claims"].rows == [
-        ["c", "So it is.", "supported", "10.0", "5.0", "15.0", "7.0", "0.001", "100", "200", "", "0"]
+        [
+            "c",
+            "So it is.",
+            "supported",
+            "10.0",
+            "5.0",
+            "15.0",
+            "points",
+            "7.0",
+            "0.001",
+            "100",
+            "200",
+            "",
+            "0",
+        ]
     ]
     assert found["effects"].rows[0][:9] == [
         *("at the end", "in-domain", "length", "96st over 24st", "10.0", "5.0", "15.0", "0.01", "higher")
@@ -329,7 +368,7 @@ def test_every_table_of_the_page_is_there() -> None:
             f"{100 * end:.1f}" for end in (interval.value, interval.low, interval.high)
         ]
     assert (said["dip step"], said["recovery step"], said["latest recovery"]) == ("10", "20", "20")
-    assert (said["converged"], said["overfitting"]) == ("no", "no")
+    assert (said["converged"], said["second rise"], said["overfitting"]) == ("no", "no", "no")
     for table in found.values():
         assert len(set(table.head)) == len(table.head), "a program finds each column by its name"
     for table in found.values():

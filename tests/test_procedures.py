@@ -118,6 +118,8 @@ def test_thinking_is_what_stands_before_its_last_end() -> None:
     thinking = thinking_of("abc</think>d</think>xx", 22)
     assert (thinking.text, thinking.tokens) == ("abc</think>d", pytest.approx(22 * 12 / 22))
     assert thinking_of("no end", 7).tokens == 7 and thinking_of("", 1).text == ""
+    (first,) = read(thinking_of("<think>Wait, no.</think> \\boxed{1}", 9).text)
+    assert first.procedures == {"backtracking"}, "a tag is no part of a sentence"
 
 
 HOSTILE = (

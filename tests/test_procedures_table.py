@@ -151,6 +151,10 @@ def test_the_page_has_figures_rates_and_links(tmp_path: Path) -> None:
     assert "<strong>+1.5</strong><br><small>(+0.1 to +3.0)</small>" in text
     assert "<td>0.2 → 24.2</td>" in text and "<td>25.0 → 2,425.0</td>" in text
     assert (tmp_path / "report/tables/procedures.csv").read_text().startswith("trial,base")
+    for name, head in (("levels", "backtracking"), ("links", "problems")):
+        text = (tmp_path / f"report/tables/procedures-{name}.md").read_text(encoding="utf-8")
+        assert f"| {head} |" in text and len(text.splitlines()) > 4
+        assert (tmp_path / f"report/tables/procedures-{name}.tex").exists()
     drawn = [file.name for file in (tmp_path / "report/figures").iterdir()]
     endings = sorted(name.rpartition(".")[2] for name in drawn if name.startswith("procedures-"))
     assert endings == ["pdf", "svg"]

@@ -73,7 +73,7 @@ def test_4b_returns_to_the_base_on_ifeval_only_at_480(seed: int) -> None:
     assert found.recovery_step.low >= 320
     # At the base's level, as the study says; that it is within 3 points of it, 541 answers cannot tell.
     assert found.final.low < 0 < found.final.high
-    assert found.verdict == "undecided" and found.need is not None and found.need.answers > 541
+    assert found.verdict == "dip, end open" and found.need is not None and found.need.answers > 541
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -82,7 +82,7 @@ def test_1_7b_declines_at_40_on_math_500_and_is_at_the_bases_level_in_the_end(se
     assert found.dip_step.value == 40 and found.dip.low > 0.1
     assert found.recovered.low > 0.05
     assert found.final.low < 0 < found.final.high
-    assert found.verdict == "undecided"
+    assert found.verdict == "dip, end open"
 
 
 def test_what_was_not_published_is_not_made_up() -> None:

@@ -120,5 +120,5 @@ def test_on_the_published_numbers_the_claims_come_out_as_the_study_has_them() ->
     assert found["back-4b-ifeval"].effect.value == pytest.approx(0.002)
     # Doubtful numbers are left out, so these two lack a cell.
     for name in ("traces-20b", "repeated-out-of-domain"):
-        assert found[name].why == "1 cells are not evaluated yet"
+        assert found[name].why == "1 cell is not evaluated yet"
     assert "not evaluated yet" in found["overfit-in-domain"].why

@@ -283,10 +283,13 @@ def test_scores_that_still_move_forbid_conclusions() -> None:
 def test_overfitting_is_lengths_that_rise_again_while_scores_fall() -> None:
     steps = (0, 20, 160, 640, 960, 1280)
     lengths = (400, 3000, 1200, 1000, 1500, 2000)
-    assert with_tokens((0.5, 0.4, 0.7, 0.72, 0.68, 0.6), lengths, steps).overfitting
-    assert not with_tokens((0.5, 0.4, 0.7, 0.72, 0.72, 0.73), lengths, steps).overfitting
-    falling = (400, 3000, 1200, 1000, 950, 900)
-    assert not with_tokens((0.5, 0.4, 0.7, 0.72, 0.68, 0.6), falling, steps).overfitting
+    worse = with_tokens((0.5, 0.4, 0.7, 0.72, 0.68, 0.6), lengths, steps)
+    assert worse.second_rise and worse.overfitting and "(overfitting)" in worse.sentence
+    better = with_tokens((0.5, 0.4, 0.7, 0.72, 0.72, 0.73), lengths, steps)
+    assert better.second_rise and not better.overfitting, "a rise by itself is a flag of its own"
+    assert "; answers grow longer again" in better.sentence and "overfitting" not in better.sentence
+    falling = with_tokens((0.5, 0.4, 0.7, 0.72, 0.68, 0.6), (400, 3000, 1200, 1000, 950, 900), steps)
+    assert not falling.second_rise and not falling.overfitting
 
 
 def test_a_recovery_that_never_comes_has_no_step() -> None:

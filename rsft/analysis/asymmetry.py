@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
-from typing import Any
 
-from rsft.analysis.bootstrap import LEVEL, Interval
+from rsft.analysis.bootstrap import Interval
+from rsft.analysis.trajectory import Trajectories, mean_gain
 
 REASONING = ("in-domain", "out-of-domain")
 SAFETY = "safety"
@@ -42,69 +40,56 @@ class Point:
 
 
 def asymmetry(
-    cells: Sequence[Mapping[str, Any]],
-    *,
-    metric: str = "accuracy",
-    level: float = LEVEL,
+    trajectories: Trajectories,
+    dimensions: Mapping[str, str],
+    trials: Mapping[str, tuple[str, str]],
 ) -> list[Point]:
-    """Every checkpoint that has both, in the order of the table.
+    """Every checkpoint that has both, trial by trial.
 
-    A change's error combines those of both ends as if independent, although they answered the same problems,
-    and so is rather too large; benchmarks count alike and are independent. Which checkpoints lie on the
+    Gains are paired by problem; benchmarks count alike and are independent. Which checkpoints lie on the
     Pareto front is of the values as observed.
 
     Args:
-        cells: rows of the tidy table (rsft.analysis.table), complete or not. A checkpoint counts when it was
-            asked all reasoning and safety benchmarks that its trial's base was.
-        metric: of the scores.
-        level: of the intervals.
+        trajectories: by trial and benchmark. A checkpoint counts when it was asked all reasoning and safety
+            benchmarks that have one in its trial.
+        dimensions: of the benchmarks.
+        trials: id -> base and data.
     """
-    rows = {
-        (str(row["trial"]), int(row["step"]), str(row["benchmark"])): row
-        for row in cells
-        if row["metric"] == metric and math.isfinite(float(row["value"]))
-    }
-    asked: dict[str, dict[str, str]] = {}
-    for (trial, step, benchmark), row in rows.items():
-        if step == 0:
-            asked.setdefault(trial, {})[benchmark] = str(row["dimension"])
-
-    def change(trial: str, step: int, names: Sequence[str]) -> Interval | None:
-        ends = [(rows.get((trial, step, name)), rows.get((trial, 0, name))) for name in names]
-        whole = [(after, before) for after, before in ends if after is not None and before is not None]
-        if not names or len(whole) < len(ends):
-            return None
-        value = sum(float(a["value"]) - float(b["value"]) for a, b in whole) / len(whole)
-        variance = sum(float(end["stderr"]) ** 2 for pair in whole for end in pair)
-        half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance) / len(whole)
-        return Interval(value, value - half, value + half)
+    by_trial: dict[str, dict[str, dict[int, Interval]]] = {trial: {} for trial in trials}
+    for (trial, benchmark), found in trajectories.items():
+        by_trial[trial][benchmark] = dict(zip(found.steps[1:], found.gains, strict=True))
 
     points: list[Point] = []
-    first = {key[:2]: row for key, row in reversed(rows.items())}
-    for trial, step in dict.fromkeys((key[0], key[1]) for key in rows if key[1]):
-        mine = asked.get(trial, {})
-        reasoning, safety, answered = (
-            change(trial, step, [name for name, dimension in mine.items() if dimension in group])
-            for group in (REASONING, (SAFETY,), (OVER_REFUSAL,))
-        )
-        if reasoning is None or safety is None:
-            continue
-        row = first[trial, step]
-        points.append(
-            Point(
-                trial=trial,
-                base=str(row["base"]),
-                data=str(row["data"]),
-                step=step,
-                reasoning=reasoning,
-                safety=safety,
-                refusal=answered.negative if answered else None,
+    for trial, asked in by_trial.items():
+        for step in sorted({step for gains in asked.values() for step in gains}):
+            reasoning, safety, answered = (
+                _change([gains for name, gains in asked.items() if dimensions[name] in group], step)
+                for group in (REASONING, (SAFETY,), (OVER_REFUSAL,))
             )
-        )
+            if reasoning is None or safety is None:
+                continue
+            base, data = trials[trial]
+            points.append(
+                Point(
+                    trial=trial,
+                    base=base,
+                    data=data,
+                    step=step,
+                    reasoning=reasoning,
+                    safety=safety,
+                    refusal=answered.negative if answered else None,
+                )
+            )
     places: dict[str, set[tuple[float, float]]] = {}
     for one in points:
         places.setdefault(one.base, {(0.0, 0.0)}).add((one.reasoning.value, one.safety.value))
     return [replace(one, pareto=_on_front(one, places[one.base])) for one in points]
+
+
+def _change(benchmarks: Sequence[Mapping[int, Interval]], step: int) -> Interval | None:
+    """Mean gain at a step; None unless there are benchmarks and all have it."""
+    found = [gains[step] for gains in benchmarks if step in gains]
+    return mean_gain(found) if found and len(found) == len(benchmarks) else None
 
 
 def _on_front(one: Point, places: set[tuple[float, float]]) -> bool:

@@ -228,7 +228,8 @@ def paired_errors(differences: Array, *, seed: int, draws: int = DRAWS) -> Array
     count, n = differences.shape
     if n < 2:
         raise DataError(f"a bootstrap over problems needs two or more of them; got {n}.")
-    rows = differences[:, np.lexsort(differences)]
+    # What is left of a difference by rounding is none, and no change to go by.
+    rows = np.where(np.abs(differences) < SAME, 0.0, differences)[:, np.lexsort(differences)]
     size, sums = n + 2, np.abs(rows).sum(1)
     typical = np.divide((rows * rows).sum(1), sums, out=np.ones(count), where=sums > 0)
     table = np.vstack([rows.T, typical, -typical])

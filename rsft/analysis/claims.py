@@ -1,30 +1,29 @@
 """What the data say about each claim of a sweep, how surely, and on how many answers.
 
-From the tidy table alone: values and their clustered standard errors. Errors of one side on one benchmark are
+Scores and response lengths are compared problem by problem (rsft.analysis.differences): an interval is about
+other problems of the same kind, and about other seeds too where some setting has several. Of other metrics
+the tidy table has values and clustered standard errors alone. Then errors of one side on one benchmark are
 added up, as if its trials erred together, since they answered the same problems; the two sides are combined
-as if independent, although theirs are the same problems too, which overstates the error of a difference;
-benchmarks are independent. So an interval is rather too wide than too narrow. It is about other problems of
-the same kind, and says nothing of other seeds where there is one.
+as if independent, although theirs are the same problems too, which overstates the error of a difference.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Any, Literal
 
 from rsft.analysis.bootstrap import LEVEL, SAME, Interval, holm
-from rsft.analysis.power import FAR, POWER
-from rsft.analysis.trajectory import Trajectory
+from rsft.analysis.crossed import Error
+from rsft.analysis.differences import Known, Place, benchmark, error_of
+from rsft.analysis.trajectory import Trajectories
+from rsft.scoring.estimators import Z_95
 from rsft.spec.claim import Claim, Pick
 from rsft.spec.trial import Trial
 
 State = Literal["supported", "contradicted", "undecided"]
-Trajectories = Mapping[tuple[str, str], Trajectory]
-"""By trial id and benchmark."""
 Key = tuple[str, int, str, str]
 """Whose weights, step, benchmark and metric. Two trials on one base share its weights at step 0, and those
 on one trunk some later ones: in a difference these cancel."""
@@ -40,7 +39,7 @@ class Answer:
     """The first minus the second, averaged over benchmarks, in the metric's unit; of a shape claim on one
     curve, how deep it dips; None where several curves have no one number, or cells are missing."""
     p: float
-    """Two-sided, of the opposite of what is said; 1 when undecided."""
+    """Two-sided, of the opposite of what is said, corrected for the number of claims; 1 when undecided."""
     parts: Mapping[str, Interval | str]
     """By benchmark the effect; of a shape claim by `trial benchmark` the verdict."""
     trials: int
@@ -52,6 +51,12 @@ class Answer:
     """Why it is undecided, and what would decide it; empty otherwise."""
     curves: tuple[tuple[str, str], ...] = ()
     """Trial and benchmark of every curve that a shape claim is about."""
+    seeds: int = 0
+    """Of the setting with the fewest, where they were compared problem by problem; 1 says that the interval
+    is about these runs, 0 that it is not known."""
+    times: float = math.inf
+    """How many times as many answers of the same kind would decide a difference that is as it seems to be;
+    inf where no number would."""
     moving: int = 0
     """Of the curves on whose end it rests, those not converged: longer training might say otherwise."""
 
@@ -61,6 +66,7 @@ def answer_claims(
     trials: Sequence[Trial],
     cells: Sequence[Mapping[str, Any]],
     trajectories: Trajectories,
+    known: Known | None = None,
     level: float = LEVEL,
     chance: float | None = None,
 ) -> list[Answer]:
@@ -74,6 +80,7 @@ def answer_claims(
         trials: all of the sweep.
         cells: rows of the tidy table (rsft.analysis.table), complete or not.
         trajectories: of those curves that are there.
+        known: answers by problem, of as many cells as there are.
         level: of the intervals.
         chance: of even one wrong answer in all; None is 1 - level, and more would not count.
     """
@@ -90,13 +97,15 @@ def answer_claims(
         if claim.shape:
             one = _of_shapes(claim, names, trials, trajectories)
         else:
-            one = _of_difference(claim, names, trials, by_key, level)
+            one = _of_difference(claim, names, trials, by_key, known or {}, level)
         found.append(replace(one, moving=_moving(claim, names, trials, trajectories)))
     adjusted = holm([one.p for one in found])
     return [
-        replace(one, state="undecided", why=f"not after correction for {len(found)} claims (p {p:.2g})")
+        replace(
+            one, p=1.0, state="undecided", why=f"not after correction for {len(found)} claims (p {p:.2g})"
+        )
         if one.state != "undecided" and p > (1 - level if chance is None else chance)
-        else one
+        else replace(one, p=p)
         for one, p in zip(found, adjusted, strict=True)
     ]
 
@@ -158,6 +167,7 @@ def _of_difference(
     names: Sequence[str],
     trials: Sequence[Trial],
     cells: Mapping[Key, Mapping[str, Any]],
+    known: Known,
     level: float,
 ) -> Answer:
     """Of a comparison between two sides."""
@@ -165,43 +175,88 @@ def _of_difference(
     others = [t for t in trials if isinstance(claim.against, Pick) and claim.against.matches(t)]
     if not names or not chosen:
         return _open(claim, len(chosen), "no benchmark or no trial of it is here")
-    effects, variance, problems, answers, missing = dict[str, Interval](), 0.0, 0, 0, 0
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    for name in names:
-        used = weights_of(claim, name, trials)
-        rows = {key: cells[key] for key in used if key in cells}
-        missing += len(used) - len(rows)
-        if len(rows) < len(used):
-            continue
-        value = sum(weight * float(rows[key]["value"]) for key, weight in used.items())
-        sides = [
-            sum(abs(w) * float(rows[key]["stderr"]) for key, w in used.items() if (w > 0) == plus)
-            for plus in (True, False)
-        ]
-        error = math.hypot(*sides)
-        effects[name] = _possible(claim, Interval(value, value - z * error, value + z * error))
-        variance += error**2
-        problems += max(int(row["problems"]) for row in rows.values())
-        answers += sum(int(row["samples"]) for row in rows.values())
+    used = {name: weights_of(claim, name, trials) for name in names}
+    rows = {key: cells[key] for weights in used.values() for key in weights if key in cells}
+    missing = sum(map(len, used.values())) - len(rows)
     if missing:
-        return _open(claim, len(chosen) + len(others), f"{missing} cells are not evaluated yet")
-    value = sum(effect.value for effect in effects.values()) / len(effects)
-    error = math.sqrt(variance) / len(effects)
-    if math.isnan(error):
+        why = "1 cell is not evaluated yet" if missing == 1 else f"{missing} cells are not evaluated yet"
+        return _open(claim, len(chosen) + len(others), why)
+    values = {
+        name: sum(weight * float(rows[key]["value"]) for key, weight in weights.items())
+        for name, weights in used.items()
+    }
+    value = sum(values.values()) / len(values)
+    problems = sum(max(int(rows[key]["problems"]) for key in weights) for weights in used.values())
+    places = {(owner, step): weight for (owner, step, *_), weight in used[names[0]].items()}
+    seeds = _seeds(claim, trials, places)
+    paired = {
+        name: one for name in names if (one := benchmark(places, name, claim.metric, known)) is not None
+    }
+    if len(paired) == len(names):
+        errors = {name: error_of([one], places, seeds) for name, one in paired.items()}
+        error = error_of(list(paired.values()), places, seeds)
+    else:
+        alone = {name: _apart(weights, rows) for name, weights in used.items()}
+        errors = {name: Error.normal(one) for name, one in alone.items()}
+        error = Error.normal(math.hypot(*alone.values()) / len(names))
+    if math.isnan(error.spread):
         return _open(claim, len(chosen) + len(others), "one problem says nothing of how problems differ")
-    effect = _possible(claim, Interval(value, value - z * error, value + z * error))
+    fewest = min(map(len, seeds), default=0) if paired else 0
     state, p = judge(claim, value, error, level)
+    distance, why = _distance(claim, value), ""
+    if state == "undecided":
+        why = error.need(
+            distance,
+            level,
+            problems=problems,
+            seeds=max(1, fewest),
+            samples=min((one.samples for one in paired.values()), default=1) if fewest else 1,
+            luck=sum(one.luck for one in paired.values()) / len(names) ** 2,
+        )
     return Answer(
         claim=claim,
         state=state,
-        effect=effect,
+        effect=_possible(claim, error.interval(value, level)),
         p=p,
-        parts=effects,
+        parts={name: _possible(claim, errors[name].interval(values[name], level)) for name in names},
         trials=len(chosen) + len(others),
         problems=problems,
-        answers=answers,
-        why=_need(claim, value, error, problems, level) if state == "undecided" else "",
+        answers=sum(int(row["samples"]) for row in rows.values()),
+        seeds=fewest,
+        times=error.times(distance, level),
+        why=why,
     )
+
+
+def _seeds(claim: Claim, trials: Sequence[Trial], places: Collection[Place]) -> list[list[Place]]:
+    """Trained places, each once, as groups: those in one differ in their seed alone."""
+    sides = [(claim.trials, claim.step)]
+    sides += [(claim.against, claim.against_step)] if isinstance(claim.against, Pick) else []
+    settings: dict[Place, tuple[object, ...]] = {}
+    for pick, at in sides:
+        for trial in filter(pick.matches, trials):
+            step = at or trial.steps
+            if (place := value_key(trial, step, "", "")[:2]) in places:  # of a trunk, several trials have it
+                setting = (trial.model.label, trial.data.name, trial.steps, trial.recipe, step)
+                settings.setdefault(place, setting)
+    found: dict[tuple[object, ...], list[Place]] = {}
+    for place, trained_as in settings.items():
+        found.setdefault(trained_as, []).append(place)
+    return list(found.values())
+
+
+def _apart(weights: Mapping[Key, float], rows: Mapping[Key, Mapping[str, Any]]) -> float:
+    """Error of a difference on a benchmark, the two sides taken as independent."""
+    sides = [
+        sum(abs(w) * _error(rows[key]) for key, w in weights.items() if (w > 0) == plus)
+        for plus in (True, False)
+    ]
+    return math.hypot(*sides)
+
+
+def _error(row: Mapping[str, Any]) -> float:
+    """Of a value; where no two answers differ, what its interval leaves possible."""
+    return float(row["stderr"]) or (float(row["ci_high"]) - float(row["ci_low"])) / 2 / Z_95
 
 
 def _possible(claim: Claim, effect: Interval) -> Interval:
@@ -210,46 +265,32 @@ def _possible(claim: Claim, effect: Interval) -> Interval:
     return effect.within(-most, most) if claim.metric == "accuracy" else effect
 
 
-def judge(claim: Claim, value: float, error: float, level: float = LEVEL) -> tuple[State, float]:
-    """What a difference with its standard error says of a claim, and the two-sided p-value (normal).
+def judge(claim: Claim, value: float, error: Error, level: float = LEVEL) -> tuple[State, float]:
+    """What a difference with its error says of a claim, and the two-sided p-value.
 
     `higher` by b is supported when the interval lies above b, contradicted when it lies below b; `lower` the
     other way round; `same` within b is supported when it lies inside +-b, contradicted when outside.
     """
-
-    def p(distance: float) -> float:
-        """Of the true value being no further than the limit."""
-        if error <= 0:
-            return 0.0 if distance > 0 else 1.0
-        return min(1.0, 2 * NormalDist().cdf(-distance / error))
-
+    b = claim.by
+    above, below = error.p(value - b, -1.0), error.p(b - value, 1.0)
+    over, under = (
+        error.p(value + b, -1.0),
+        error.p(-b - value, 1.0),
+    )  # the same of the limit on the other side
     if claim.expects == "same":
-        yes, no = p(claim.by - abs(value)), p(abs(value) - claim.by)
+        yes, no = max(below, over), min(above, under)
     else:
-        toward = value if claim.expects == "higher" else -value
-        yes, no = p(toward - claim.by), p(claim.by - toward)
+        yes, no = (above, below) if claim.expects == "higher" else (under, over)
     if min(yes, no) > 1 - level:
         return "undecided", 1.0
     return ("supported", yes) if yes < no else ("contradicted", no)
 
 
-def _need(claim: Claim, value: float, error: float, problems: int, level: float) -> str:
-    """How many more problems would decide it, if the effect is what it seems to be."""
-    times = times_needed(claim, value, error, level)
-    if times > FAR:
-        return "no number of problems would tell"
-    return f"needs about {max(1, math.ceil((times - 1) * problems)):,} more problems of the same kind"
-
-
-def times_needed(claim: Claim, value: float, error: float, level: float = LEVEL) -> float:
-    """How many times as many answers of the same kind would decide a difference that is as it seems to be;
-    inf where no number would."""
+def _distance(claim: Claim, value: float) -> float:
+    """Of a difference from the nearest limit of what is claimed."""
     limits = (claim.by, -claim.by) if claim.expects == "same" else (claim.by,)
     toward = -value if claim.expects == "lower" else value
-    distance = min(abs(toward - limit) for limit in limits)
-    normal = NormalDist()
-    z = normal.inv_cdf((1 + level) / 2) + normal.inv_cdf(POWER)
-    return (z * error / distance) ** 2 if distance > SAME else math.inf
+    return min(abs(toward - limit) for limit in limits)
 
 
 def _of_shapes(
@@ -260,7 +301,9 @@ def _of_shapes(
     keys = [(trial.id, name) for trial in chosen for name in names]
     found = {key: trajectories[key] for key in keys if key in trajectories}
     if not keys or len(found) < len(keys):
-        return _open(claim, len(chosen), f"{len(keys) - len(found)} curves are not evaluated yet")
+        missing = len(keys) - len(found)
+        why = "1 curve is not evaluated yet" if missing == 1 else f"{missing} curves are not evaluated yet"
+        return _open(claim, len(chosen), why)
     verdicts = Counter(one.verdict for one in found.values())
     others = [one for one in found.values() if one.verdict not in ("undecided", claim.expects)]
     state: State = "undecided"
@@ -277,7 +320,8 @@ def _of_shapes(
     why = ""
     if state == "undecided":
         needs = [one.need.words for one in found.values() if one.need is not None]
-        why = f"{verdicts['undecided']} of {len(found)} curves are undecided"
+        are = "curve is" if len(found) == 1 else "curves are"
+        why = f"{verdicts['undecided']} of {len(found)} {are} undecided"
         why += f"; one {needs[0]}" if needs else ""
     return Answer(
         claim=claim,

@@ -14,7 +14,6 @@ import zlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ import numpy.typing as npt
 
 from rsft.analysis.bootstrap import LEVEL, SAME, Array, Interval, holm, paired_errors
 from rsft.analysis.contrasts import Arm, Contrast, Setting, Steps, contrasts
-from rsft.analysis.crossed import Between, Direction, Error
+from rsft.analysis.crossed import DRAWS, Between, Direction, Error
+from rsft.analysis.differences import aligned, luck_of
 from rsft.analysis.verdicts import MARGIN
 
-DRAWS = 4_000
 _TOGETHER = 500
 """Contrasts whose draws are held at once: 16 MB."""
 
@@ -40,6 +39,10 @@ class Answered:
     """(problems,) mean score of each, in [0, 1]."""
     answers: int
     """Generations behind them."""
+
+    @property
+    def row(self) -> tuple[npt.NDArray[Any], Array]:
+        return self.problems, self.scores
 
 
 Answers = Mapping[tuple[str, int, str], Answered]
@@ -144,6 +147,10 @@ class _Pool:
 
     tables: list[Array]
     """Per benchmark (weights, problems)."""
+    samples: int
+    """Of each problem at least."""
+    luck: Array
+    """(weights,) variance of a mean that goes when samples of the same problems grow without end."""
     answers: Array
     """(weights,) generations."""
     found: list[tuple[Contrast, dict[int, float]]]
@@ -187,12 +194,16 @@ class _Pool:
                     found.append((contrast, rows))
         if not known or not found:
             return None
-        tables = [_aligned([answers[*at, name] for at in where.values()]) for name in known]
+        tables = [aligned([answers[*at, name].row for at in where.values()]) for name in known]
         if min(table.shape[1] for table in tables) < 2:
             return None
+        found_samples = [min(_samples(answers[*at, name]) for at in where.values()) for name in known]
+        lucks = [luck_of(table, samples) for table, samples in zip(tables, found_samples, strict=True)]
         untrained = {arm.origin for seeds in groups.values() for arm in seeds.values()}
         return cls(
             tables,
+            min(found_samples),
+            np.sum(lucks, axis=0) / len(known) ** 2,
             np.array([sum(answers[*at, name].answers for name in known) for at in where.values()]),
             found,
             {setting: tuple(place[key] for key in seeds) for setting, seeds in groups.items()},
@@ -227,19 +238,26 @@ class _Pool:
                 between = [spread[rows] for rows in groups if rows in spread]
                 factor = float((weights[j, self.trained] ** 2).sum())
                 error = Error.of(errors[:, j], between, factor, random)
-                state, p = error.verdict(float(values[j]), margin, level)
-                low, high = values[j] + np.quantile(error.draws, ((1 - level) / 2, (1 + level) / 2))
+                value = float(values[j])
+                state, p = error.verdict(value, margin, level)
+                distance = max(abs(value), margin - abs(value))
+                most = float(np.maximum(weights[j], 0.0).sum())  # no score is beyond 0 to 1
                 made.append(
                     Effect(
                         view=view,
                         dimension=dimension,
                         axes=contrast.axes,
                         levels=contrast.levels,
-                        effect=Interval(float(values[j]), float(low), float(high)),
+                        effect=error.interval(value, level).within(-most, most),
                         p=p,
                         verdict=state,
                         why=error.need(
-                            float(values[j]), margin, level, problems=problems, seeds=min(map(len, groups))
+                            distance,
+                            level,
+                            problems=problems,
+                            seeds=min(map(len, groups)),
+                            samples=self.samples,
+                            luck=float(weights[j] ** 2 @ self.luck),
                         )
                         if state == "undecided"
                         else "",
@@ -253,16 +271,6 @@ class _Pool:
         return made
 
 
-def _aligned(rows: Sequence[Answered]) -> Array:
-    """Scores (rows, problems) of the problems that all of them answered, in order of their ids."""
-    first = rows[0].problems
-    if all(np.array_equal(first, row.problems) for row in rows):
-        return np.stack([row.scores for row in rows])
-    common = reduce(np.intersect1d, [row.problems for row in rows])
-    sorters = [np.argsort(row.problems) for row in rows]
-    return np.stack(
-        [
-            row.scores[sorter[np.searchsorted(row.problems, common, sorter=sorter)]]
-            for row, sorter in zip(rows, sorters, strict=True)
-        ]
-    )
+def _samples(one: Answered) -> int:
+    """Of each problem, at least on average."""
+    return one.answers // max(1, len(one.problems))

@@ -19,7 +19,7 @@ from rsft.scoring.agreement import Agreement
 
 PROCEDURES: tuple[str, ...] = tuple(PATTERNS)
 
-THINK_CLOSE = "</think>"
+THINK_OPEN, THINK_CLOSE = "<think>", "</think>"
 LONGEST = 400
 """Characters of a sentence; a longer one is cut into pieces, so that work grows with the text alone."""
 
@@ -43,17 +43,17 @@ class Thinking:
 
 
 def thinking_of(response: str, tokens: int) -> Thinking:
-    """What stands before the last `</think>`; the whole text where there is none.
+    """What stands before the last `</think>`, all of the text where there is none; without the `<think>` that
+    opens it, or its first sentence would not be known as one.
 
     Args:
         response: the text without its end marker.
         tokens: of the response.
     """
     end = response.rfind(THINK_CLOSE)
-    if end < 0:
-        return Thinking(response, float(tokens))
-    text = response[:end]
-    return Thinking(text, tokens * len(text) / len(response))
+    text = response if end < 0 else response[:end]
+    share = len(text) / len(response) if response else 1.0
+    return Thinking(text.lstrip().removeprefix(THINK_OPEN), tokens * share)
 
 
 @dataclass(frozen=True, slots=True)

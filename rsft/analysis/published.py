@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from rsft.analysis.trajectory import Curve, Trajectory, trajectory
+from rsft.analysis.trajectory import Curve, Trajectory, controlled, trajectory
 from rsft.errors import DataError
 
 ANSWERS: dict[str, tuple[int, int]] = {
@@ -216,9 +216,10 @@ def published_curve(base: str, data: str, benchmark: str, seed: int = 0) -> Curv
 
 
 def reading(base: str, data: str, benchmark: str, seed: int = 0) -> Trajectory:
-    """What we make of a published curve; see `published_curve` for what is assumed. Its samples are counted
-    as problems, so a need of more problems is one of more answers."""
-    return trajectory(published_curve(base, data, benchmark, seed), seed=seed)
+    """What we make of a published curve by itself, a dip or a loss whose shape is open too; see
+    `published_curve` for what is assumed. Its samples are counted as problems, so a need of more problems is
+    one of more answers."""
+    return controlled([trajectory(published_curve(base, data, benchmark, seed), seed=seed)])[0]
 
 
 def _lines(text: str) -> list[list[str]]:

@@ -79,6 +79,8 @@ class Trajectory:
     margin: float
     problems: int
     samples: int
+    steps: tuple[int, ...]
+    """Of the curve: 0, the untrained base, first."""
     gains: tuple[Interval, ...]
     """Score minus the base's at each later step, each by itself."""
     dip: Interval
@@ -112,8 +114,10 @@ class Trajectory:
     """The same of the response length, as a share of its mean there."""
     converged: bool
     """False when a drift lies beyond its margin; True says only that none was seen to."""
+    second_rise: bool
+    """Response lengths fell from the peak of a trained step and rise again to the end."""
     overfitting: bool
-    """Lengths fell from the peak of a trained step and rise again to the end, while the score falls."""
+    """They do so while the score falls."""
     withdrawn: Verdict | None = None
     """The shape that this curve alone would have, where its family is too large for it (`controlled`)."""
 
@@ -142,9 +146,22 @@ class Trajectory:
             if self.withdrawn is not None:
                 why = f"{self.withdrawn} if it were the only curve, not after correction for all of them"
             found += f"; {self.verdict.split(', ')[-1]}, {why}"
-        if self.overfitting:
-            found += "; answers grow longer again while the score falls (overfitting)"
+        if self.second_rise:
+            found += "; answers grow longer again"
+            found += " while the score falls (overfitting)" if self.overfitting else ""
         return found if self.converged else f"{found}; not converged: do not conclude"
+
+
+Trajectories = Mapping[tuple[str, str], Trajectory]
+"""By trial id and benchmark."""
+
+
+def mean_gain(gains: Sequence[Interval]) -> Interval:
+    """Over benchmarks, which count alike and are independent: distances of ends from values add up as errors
+    do (Zou and Donner 2008, Stat. Med. 27:1693)."""
+    value = sum(gain.value for gain in gains) / len(gains)
+    below = math.hypot(*(gain.value - gain.low for gain in gains)) / len(gains)
+    return Interval(value, value - below, value + math.hypot(*(g.high - g.value for g in gains)) / len(gains))
 
 
 def curve_of(cells: Mapping[int, ProblemMeans]) -> Curve:
@@ -194,10 +211,12 @@ def trajectory(
     area, *drifts = boot.intervals(np.stack(singles), level)
     moves = [max(d.low, -d.high) > m for d, m in zip(drifts, (margin, TOKEN_MARGIN), strict=False)]
     verdict, p, needed = _decide(boot, curve, level, margin)
+    rises, falls = _second_rise(boot, score, length, level) if len(length) > 3 else (False, False)
     return Trajectory(
         margin=margin,
         problems=boot.n,
         samples=curve.samples,
+        steps=curve.steps,
         gains=gains,
         dip=boot.largest(score[0] - score[1:], level=level).within(-most, -least),
         dip_step=dip_step,
@@ -214,7 +233,8 @@ def trajectory(
         score_drift=drifts[0],
         token_drift=drifts[1] if len(drifts) > 1 else None,
         converged=not any(moves),
-        overfitting=len(length) > 3 and _second_rise(boot, score, length, level),
+        second_rise=rises,
+        overfitting=falls,
     )
 
 
@@ -290,12 +310,14 @@ def _turns(boot: Bootstrap, steps: Sequence[int], level: float) -> tuple[Interva
     return interval(dip), interval(first) if returned else None
 
 
-def _second_rise(boot: Bootstrap, score: Array, length: Array, level: float) -> bool:
-    """At the trough with the most marked peak before it and end after it, not counting the base."""
+def _second_rise(boot: Bootstrap, score: Array, length: Array, level: float) -> tuple[bool, bool]:
+    """Whether lengths rise again, and whether scores fall meanwhile: since the trough with the most marked
+    peak before it and end after it, not counting the base."""
     at = (length @ boot.rows).mean(1)
     depths = {j: min(at[1:j].max(), at[-1]) - at[j] for j in range(2, len(at) - 1)}
     trough = max(depths, key=lambda j: depths[j])
     peak = 1 + int(at[1:trough].argmax())
     fell, rose = boot.intervals(length[[peak, -1]] - length[trough], level)
     (change,) = boot.intervals((score[-1] - score[trough])[None], level)
-    return min(fell.low, rose.low) > TOKEN_MARGIN and change.high < 0
+    rises = min(fell.low, rose.low) > TOKEN_MARGIN
+    return rises, rises and change.high < 0

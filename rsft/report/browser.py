@@ -41,6 +41,8 @@ CELL_BYTES = 512_000
 """Room of a cell's script."""
 LONGEST = 0.5
 """Share of a cell's script that one answer may take; of a longer one the middle is left out."""
+_KEYS = 30
+"""More than the names of both parts of a text take."""
 PROBLEM_BYTES = 10_000
 """Room of a problem's text, and a tenth of it for what is asked to be the answer."""
 SEED = 0
@@ -176,8 +178,8 @@ def cell_rows(
 ) -> list[dict[str, Any] | None]:
     """What can be read of a cell, one row per slot; None where there is no answer.
 
-    A row has score and text, the text apart at the end of thinking; without both halves of the text where
-    earlier rows have filled the room.
+    A row has score and text, the text apart at the end of thinking. Where not all texts have room, some are
+    whole, and of the others the middle is left out, so that every answer shows how it begins and ends.
 
     Args:
         slots: the places, in order.
@@ -188,17 +190,19 @@ def cell_rows(
     for slot in slots:
         rows.append(None if slot not in answers else _facts(*answers[slot]))
     left = room - len(literal(rows))
-    # Places are in the order of problems; which texts have room is drawn, the same at every step.
-    for at in sorted(range(len(slots)), key=lambda at: _draw(slots[at])):
-        row = rows[at]
-        if row is not None:
-            thinking, rest = apart(answers[slots[at]][1].text)
-            rest = shortened(rest, int(LONGEST * room))
-            thinking = shortened(thinking, max(PROBLEM_BYTES, int(LONGEST * room) - len(literal(rest))))
-            texts = {"thinking": thinking, "text": rest}
-            if (size := len(literal(texts))) <= left:
-                row.update(texts)
-                left -= size
+    # Places are in the order of problems; which texts are whole is drawn, the same at every step.
+    waiting = sorted(
+        ((slot, row) for slot, row in zip(slots, rows, strict=True) if row), key=lambda one: _draw(one[0])
+    )
+    share = left // 2 // max(1, len(waiting))
+    for place, (slot, row) in enumerate(waiting, 1):
+        most = min(int(LONGEST * room), left - (len(waiting) - place) * share) - _KEYS
+        thinking, rest = apart(answers[slot][1].text)
+        rest = shortened(rest, most // 2 if thinking else most)
+        texts = {"thinking": shortened(thinking, most - len(literal(rest))), "text": rest}
+        if (size := len(literal(texts))) <= left:
+            row |= texts
+            left -= size
     return rows
 
 

@@ -84,8 +84,7 @@ def _difference(one: Answer, published: float | None) -> Figure | None:
     if one.effect is None:
         return None
     claim = one.claim
-    tokens = claim.metric == "response_tokens"
-    scale = 1.0 if tokens else 100.0
+    scale = 100.0 if claim.unit == "points" else 1.0
     parts = {name: part for name, part in one.parts.items() if isinstance(part, Interval)}
     rows: list[tuple[str, Interval, str, float]] = [("found", one.effect, COLOURS[one.state], 5.5)]
     if len(parts) > 1:
@@ -123,7 +122,7 @@ def _difference(one: Answer, published: float | None) -> Figure | None:
     panel.set_yticks(range(len(rows)), labels=[name for name, *_ in rows])
     panel.tick_params(axis="y", length=0)
     panel.spines["left"].set_visible(False)
-    panel.set_xlabel("tokens" if tokens else "points")
+    panel.set_xlabel(claim.unit or claim.metric)
     return figure
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from rsft.analysis.claims import Answer
 from rsft.analysis.effects import Effect
+from rsft.analysis.references import Reading
 from rsft.analysis.trajectory import Trajectory
+from rsft.report.exports import Table
 from rsft.report.results import Results
 from rsft.report.tables import DASH, MINUS
 
@@ -36,7 +38,9 @@ def claim_rows(answers: Sequence[Answer]) -> list[dict[str, str]]:
             "state": one.state,
             "mark": MARKS[one.state],
             "effect": _found(one),
-            "n": f"{one.problems:,} problems, {one.answers:,} answers" if one.answers else "–",
+            "n": f"{one.problems:,} problems, {one.answers:,} answers{_each(one.seeds)}"
+            if one.answers
+            else "–",
             "why": one.why,
             "caution": _caution(one.moving),
         }
@@ -77,6 +81,24 @@ def _numbers(found: Trajectory) -> str:
     return "; ".join(said)
 
 
+def _each(seeds: int) -> str:
+    """Of each setting; nothing where that is not known."""
+    return {0: "", 1: ", one seed each"}.get(seeds, f", {seeds} seeds each")
+
+
+def readings_table(readings: Sequence[Reading]) -> Table:
+    return Table(
+        name="published",
+        about="Published curves, each read by itself as ours are, as if each score were the mean of n "
+        "independent answers.",
+        head=["base", "data", "benchmark", "assumed", "verdict", "in words"],
+        rows=[
+            [one.base, one.data, one.benchmark, one.assumed, one.found.verdict, one.found.sentence]
+            for one in readings
+        ],
+    )
+
+
 EFFECTS_SHOWN = 200
 """Of a view; the table has all."""
 EFFECT_MARKS = {"higher": "up", "lower": "down", "same": "same", "undecided": "same"}
@@ -88,7 +110,6 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
     for one in effects:
         if len(views.get(one.view, ())) == EFFECTS_SHOWN:
             continue
-        seeds = "one seed each" if one.seeds == 1 else f"{one.seeds} seeds each"
         views.setdefault(one.view, []).append(
             {
                 "dimension": one.dimension,
@@ -98,7 +119,8 @@ def effect_rows(effects: Sequence[Effect]) -> dict[str, list[dict[str, Any]]]:
                 "verdict": one.verdict,
                 "mark": EFFECT_MARKS[one.verdict],
                 "p": f"{one.p:.2g}" if one.verdict != "undecided" else "–",
-                "n": f"{one.problems:,} problems, {one.answers:,} answers of {one.trials:,} trials, {seeds}",
+                "n": f"{one.problems:,} problems, {one.answers:,} answers of {one.trials:,} trials"
+                f"{_each(one.seeds)}",
                 "why": one.why,
             }
         )
@@ -142,7 +164,8 @@ def _found(one: Answer) -> str:
     if effect is None:
         verdicts = Counter(part for part in one.parts.values() if isinstance(part, str))
         return ", ".join(f"{count} {verdict}" for verdict, count in verdicts.most_common()) or DASH
-    if one.claim.metric == "response_tokens":
-        value, low, high = (f"{end:,.0f}" for end in (effect.value, effect.low, effect.high))
-        return f"{value} tokens ({low} to {high})".replace("-", MINUS)
-    return effect.points(" deep" if one.claim.shape else "")
+    if one.claim.unit == "points":
+        return effect.points(" deep" if one.claim.shape else "")
+    digits, unit = (0, " tokens") if one.claim.unit else (2, "")
+    value, low, high = (f"{end:,.{digits}f}" for end in (effect.value, effect.low, effect.high))
+    return f"{value}{unit} ({low} to {high})".replace("-", MINUS)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from rsft.analysis.references import References
-from rsft.analysis.trajectory import Trajectory
+from rsft.analysis.trajectory import Trajectories
 from rsft.report.curves import Curve, steps_of
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import Look, shortened
@@ -18,7 +18,6 @@ BANDS = 4
 """Curves in a panel up to which each has a band; more of them would hide one another."""
 NAME_LONG = 26
 
-Trajectories = Mapping[tuple[str, str], Trajectory]
 Steps = dict[int, tuple[float, float]]
 """Step -> mean gain, and half of its 95% interval."""
 
@@ -63,7 +62,8 @@ def dimension_figure(
                 for curve in mine if len(mine) <= BANDS else ():
                     at, value, half = zip(*curve.points, strict=True)
                     low, high = (
-                        [100 * (v + s * h) for v, h in zip(value, half, strict=True)] for s in (-1, 1)
+                        [min(100, max(-100, 100 * (v + s * h))) for v, h in zip(value, half, strict=True)]
+                        for s in (-1, 1)
                     )
                     colour = look.line(curve.variant, curve.length)["color"]
                     panel.fill_between(at, low, high, color=colour, alpha=0.13, lw=0)
@@ -121,10 +121,8 @@ def _of_trial(
     asked = [name for name in benchmarks if 0 in results.of(axes.trial, name)]
     by_step: dict[int, list[tuple[float, float]]] = {}
     for name in asked:
-        trained = [step for step in results.of(axes.trial, name) if step]
-        known = trajectories.get((axes.trial, name))
-        if known is not None and len(known.gains) == len(trained):
-            for step, gain in zip(trained, known.gains, strict=True):
+        if (known := trajectories.get((axes.trial, name))) is not None:
+            for step, gain in zip(known.steps[1:], known.gains, strict=True):
                 by_step.setdefault(step, []).append((gain.value, (gain.high - gain.low) / 2))
     whole = {step: pairs for step, pairs in by_step.items() if len(pairs) == len(asked)}
     found = {

@@ -136,8 +136,8 @@ def tables(
 def _scores(grid: Grid) -> Table:
     return Table(
         name="scores",
-        about="Score in per cent ± one standard error, untrained base → last evaluated step. ▲ ▼: changed by "
-        "more than two combined standard errors.",
+        about="Score in per cent ± one standard error, untrained base → last evaluated step. ▲ ▼: the 95% "
+        "interval of the change leaves out 0, paired by problem, each cell by itself.",
         head=[
             "base",
             "data",
@@ -161,18 +161,19 @@ def _score(cell: GridCell | None) -> str:
     return f"{cell.base} → {cell.final}{change}{notes}"
 
 
-def _interval(found: Interval | None, scale: float = 100.0) -> list[str]:
+def _interval(found: Interval | None, unit: str = "points") -> list[str]:
     """Value and ends, or dashes."""
     if found is None:
         return [DASH] * 3
-    return [f"{scale * number:.1f}" for number in (found.value, found.low, found.high)]
+    scale, digits = {"points": (100, 1), "tokens": (1, 1), "": (1, 2)}[unit]
+    return [f"{scale * number:z.{digits}f}" for number in (found.value, found.low, found.high)]
 
 
 def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
     return Table(
         name="claims",
         about="What the sweep was to find out, and what its data say, corrected for the number of claims; "
-        "effects in points (tokens for response lengths) with their 95% intervals.",
+        "effects in the unit beside them with their 95% intervals.",
         head=[
             "claim",
             "says",
@@ -180,6 +181,7 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
             "effect",
             "low",
             "high",
+            "unit",
             "published",
             "p",
             "problems",
@@ -192,7 +194,8 @@ def _claims(answers: Sequence[Answer], published: Mapping[str, float]) -> Table:
                 one.claim.name,
                 one.claim.says,
                 one.state,
-                *_interval(one.effect, 1.0 if one.claim.metric == "response_tokens" else 100.0),
+                *_interval(one.effect, one.claim.unit),
+                one.claim.unit or one.claim.metric,
                 f"{100 * published[one.claim.name]:.1f}" if one.claim.name in published else DASH,
                 f"{one.p:.2g}",
                 str(one.problems),
@@ -219,7 +222,7 @@ def _verdicts(results: Results, trajectories: Mapping[tuple[str, str], Trajector
                 for name in ("dip", "recovery")
                 for part in (f"{name} step", f"earliest {name}", f"latest {name}")
             ),
-            *("converged", "overfitting", "in words"),
+            *("converged", "second rise", "overfitting", "in words"),
         ],
         rows=[
             [
@@ -228,7 +231,7 @@ def _verdicts(results: Results, trajectories: Mapping[tuple[str, str], Trajector
                 *(*_interval(found.dip), *_interval(found.final)),
                 *(*_interval(found.best), *_interval(found.area)),
                 *(*_steps_of(found.dip_step), *_steps_of(found.recovery_step)),
-                *("yes" if found.converged else "no", "yes" if found.overfitting else "no"),
+                *("yes" if one else "no" for one in (found.converged, found.second_rise, found.overfitting)),
                 found.sentence,
             ]
             for axes in results.trials

@@ -77,7 +77,7 @@ def draw(shown: Shown, facts: ReportFacts, traces: ProcedureSection) -> Figures:
     ]
     dimensions, gains, truncation, lengths, asymmetry = begun(one_each)
     claims = claim_figures(results, facts.answers, facts.published, facts.references, facts.trajectories)
-    scaling = scaling_figure(results, facts.parameters)
+    scaling = scaling_figure(results, facts.parameters, facts.trajectories)
     logs = {trial: facts.training[trial] for trial in shown.logs(facts.training)}
     loss, heldout = loss_figure(drawn, logs), heldout_figures(drawn, logs)
     return Figures(

@@ -10,11 +10,11 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from rsft.analysis.trajectory import Trajectory
+from rsft.analysis.trajectory import Trajectories
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import GREY, INK, WIDE_IN, shortened
 from rsft.report.results import Column, Results, TrialAxes
-from rsft.report.tables import direction, signed
+from rsft.report.tables import change, signed
 
 LOSS_TO_GAIN = LinearSegmentedColormap.from_list(
     "loss to gain", ["#b34700", "#f3c39f", "#ffffff", "#9cc9e6", "#005b96"]
@@ -33,7 +33,7 @@ Gains = Mapping[tuple[str, str], tuple[float, str]]
 """By trial and benchmark: gain, and `up`, `down` or `same`."""
 
 
-def gain_map(results: Results, trajectories: Mapping[tuple[str, str], Trajectory]) -> Drawing | None:
+def gain_map(results: Results, trajectories: Trajectories) -> Drawing | None:
     """Gain at the last evaluated step; None where no trained step is evaluated.
 
     Args:
@@ -44,7 +44,7 @@ def gain_map(results: Results, trajectories: Mapping[tuple[str, str], Trajectory
         (axes.trial, column.benchmark): found
         for axes in results.trials
         for column in results.columns
-        if (found := _gain(results, trajectories, axes.trial, column.benchmark)) is not None
+        if (found := change(results, trajectories, axes.trial, column.benchmark)) is not None
     }
     every = [
         axes for axes in results.trials if any((axes.trial, c.benchmark) in gains for c in results.columns)
@@ -85,20 +85,6 @@ def gain_map(results: Results, trajectories: Mapping[tuple[str, str], Trajectory
         if len(every) > SHOWN:
             caption += f" The first {SHOWN} of {len(every):,} trials."
         return Drawing.of(figure, file=file, title="Gain over the base", caption=caption)
-
-
-def _gain(
-    results: Results, trajectories: Mapping[tuple[str, str], Trajectory], trial: str, benchmark: str
-) -> tuple[float, str] | None:
-    series = results.of(trial, benchmark)
-    last = max(series, default=0)
-    if not last or 0 not in series:
-        return None
-    found = trajectories.get((trial, benchmark))
-    if found is None:
-        return series[last].value - series[0].value, direction(series[0], series[last])
-    gain = found.final
-    return gain.value, "up" if gain.low > 0 else "down" if gain.high < 0 else "same"
 
 
 def _cells(

@@ -15,7 +15,14 @@ import jinja2
 from markupsafe import Markup
 
 from rsft import layout
-from rsft.report.conclusions import claim_rows, claim_tally, effect_rows, verdict_rows, verdict_tally
+from rsft.report.conclusions import (
+    claim_rows,
+    claim_tally,
+    effect_rows,
+    readings_table,
+    verdict_rows,
+    verdict_tally,
+)
 from rsft.report.drawing import Drawing
 from rsft.report.exports import frame_csv, tables
 from rsft.report.facts import ReportFacts
@@ -41,8 +48,8 @@ SAMPLES_SHOWN = 3
 """Decoded training rows per certificate."""
 SAMPLE_CHARACTERS = 4_000
 """A longer prompt or target is cut on the page, and says so."""
-CHANCE = 0.0455
-"""Share of unchanged scores that differ by more than two standard errors all the same."""
+CHANCE = 0.05
+"""Share of unchanged scores whose change has an interval without 0 all the same."""
 
 
 def write_report(storage: Storage, facts: ReportFacts) -> str:
@@ -56,7 +63,7 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     """
     cells = tidy(facts.cells)
     results = read_cells(cells, facts.parameters)
-    shown, grid = Shown.of(results), pivot(results)
+    shown, grid = Shown.of(results), pivot(results, facts.trajectories)
     traces = procedure_section(results, facts.procedures)
     figures = draw(shown, facts, traces)
     page = render(facts, shown, grid, figures, traces)
@@ -71,7 +78,8 @@ def write_report(storage: Storage, facts: ReportFacts) -> str:
     files = {"cells.csv": frame_csv(cells)}
     if not facts.procedures.empty:
         files["procedures.csv"] = frame_csv(facts.procedures)
-    written = [table for table in (traces.transfer, judges_table(facts.judges)) if table is not None]
+    judged, said = judges_table(facts.judges), readings_table(facts.readings)
+    written = [*traces.tables, *(one for one in (judged, said) if one is not None and one.rows)]
     written += tables(
         results,
         grid,

@@ -63,6 +63,32 @@ class ProcedureSection:
     def figures(self) -> tuple[Drawing, ...]:
         return tuple(draw() for draw in self.drawn)
 
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """As files, those that have rows."""
+        axes = ("base", "data", "length", "seed", "dimension")
+        levels = Table(
+            name="procedures-levels",
+            about="Procedures per 1,000 thinking tokens and what they were worth, base → last step.",
+            head=[*axes, *self.heads],
+            rows=[[*_named(one), dimension, *cells] for one, dimension, cells in self.rows],
+        )
+        links = Table(
+            name="procedures-links",
+            about="Correct minus wrong answers to the same problem at the same step, per 1,000 thinking "
+            "tokens, with 95% intervals over problems, not corrected for their number. A link is no cause.",
+            head=[*axes, "problems", *self.link_heads],
+            rows=[
+                [*_named(one), dimension, str(problems), *(cell for cell, _ in cells)]
+                for one, dimension, problems, cells in self.links
+            ],
+        )
+        return tuple(one for one in (self.transfer, levels, links) if one is not None and one.rows)
+
+
+def _named(axes: TrialAxes) -> list[str]:
+    return [axes.base, axes.variant, axes.length, str(axes.seed)]
+
 
 def procedure_section(results: Results, table: pd.DataFrame) -> ProcedureSection:
     """Of the tidy table of procedures; rows of trials that have no score are left out."""

@@ -9,10 +9,12 @@ from itertools import groupby
 
 from matplotlib.axes import Axes
 
+from rsft.analysis.trajectory import Trajectories, mean_gain
 from rsft.report.drawing import Drawing, drawn_as
 from rsft.report.look import GREY, Look, shortened
 from rsft.report.panels import panel_grid
 from rsft.report.results import Results, TrialAxes
+from rsft.scoring.estimators import Z_95
 
 NAME_LONG = 18
 SIZES_SAID = 12
@@ -27,35 +29,34 @@ class Gain:
     stderr: float
 
 
-def gains(results: Results, dimension: str) -> list[Gain]:
-    """Of finished trials that have all benchmarks of a dimension which their base has.
-
-    Errors of both ends are combined as if independent, although they answered the same problems: rather too
-    large.
-    """
+def gains(results: Results, dimension: str, trajectories: Trajectories) -> list[Gain]:
+    """Of finished trials that have all benchmarks of a dimension which their base has; paired by problem."""
     names = [column.benchmark for column in results.columns if column.dimension == dimension]
     found = []
     for axes in results.trials:
-        series = [results.of(axes.trial, name) for name in names]
-        pairs = [(one[0], one.get(axes.length_steps)) for one in series if 0 in one]
-        whole = [(before, after) for before, after in pairs if after is not None]
-        if whole and len(whole) == len(pairs):
-            value = sum(after.value - before.value for before, after in whole) / len(whole)
-            errors = [end.stderr for pair in whole for end in pair if not math.isnan(end.stderr)]
-            found.append(Gain(axes, value, math.hypot(*errors) / len(whole)))
+        asked = [name for name in names if 0 in results.of(axes.trial, name)]
+        known = [trajectories.get((axes.trial, name)) for name in asked]
+        whole = [one.final for one in known if one is not None and one.steps[-1] == axes.length_steps]
+        if whole and len(whole) == len(asked):
+            mean = mean_gain(whole)
+            found.append(Gain(axes, mean.value, (mean.high - mean.low) / 2 / Z_95))
     return found
 
 
-def scaling_figure(results: Results, parameters: Mapping[str, int]) -> Drawing | None:
+def scaling_figure(
+    results: Results, parameters: Mapping[str, int], trajectories: Trajectories
+) -> Drawing | None:
     """Final gain against log parameters, a panel per dimension; None below two bases of known size.
 
     Args:
         results: of the table of cells.
         parameters: number of weights by base.
+        trajectories: by trial and benchmark.
     """
     dimensions = list(dict.fromkeys(column.dimension for column in results.columns))
     found = {
-        name: [one for one in gains(results, name) if one.axes.base in parameters] for name in dimensions
+        name: [one for one in gains(results, name, trajectories) if one.axes.base in parameters]
+        for name in dimensions
     }
     shown = [name for name in dimensions if len({one.axes.base for one in found[name]}) > 1]
     if not shown:

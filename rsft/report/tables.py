@@ -10,6 +10,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
+from rsft.analysis.trajectory import Trajectories
 from rsft.records import Estimate
 from rsft.report.results import Column, Results, Series, TrialAxes
 
@@ -69,7 +70,7 @@ class Grid:
         return sum(cell.direction == direction for cell in cells)
 
 
-def pivot(results: Results) -> Grid:
+def pivot(results: Results, trajectories: Trajectories | None = None) -> Grid:
     """One row per trial, one cell per benchmark: accuracy at step 0 and at the last step."""
     scales = {
         (base, column.benchmark): _scale(results, base, column.benchmark)
@@ -80,7 +81,9 @@ def pivot(results: Results) -> Grid:
         (
             axes,
             tuple(
-                _cell(results, axes, column.benchmark, scales[axes.base, column.benchmark])
+                _cell(
+                    results, trajectories or {}, axes, column.benchmark, scales[axes.base, column.benchmark]
+                )
                 for column in results.columns
             ),
         )
@@ -96,7 +99,25 @@ def _scale(results: Results, base: str, benchmark: str) -> tuple[float, float]:
     return (min(everyone), max(everyone)) if everyone else (0.0, 1.0)
 
 
-def _cell(results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float, float]) -> GridCell | None:
+def change(
+    results: Results, trajectories: Trajectories, trial: str, benchmark: str
+) -> tuple[float, Literal["up", "down", "same"]] | None:
+    """From the base to the last step, and which way where its interval, paired by problem, leaves out 0; by
+    two combined standard errors where there is no trajectory. None where there are no two ends."""
+    series = results.of(trial, benchmark)
+    last = max(series, default=0)
+    if not last or 0 not in series:
+        return None
+    found = trajectories.get((trial, benchmark))
+    if found is None:
+        return series[last].value - series[0].value, direction(series[0], series[last])
+    gain = found.final
+    return gain.value, "up" if gain.low > 0 else "down" if gain.high < 0 else "same"
+
+
+def _cell(
+    results: Results, trajectories: Trajectories, axes: TrialAxes, benchmark: str, scale: tuple[float, float]
+) -> GridCell | None:
     series = results.of(axes.trial, benchmark)
     if not series:
         return None
@@ -104,11 +125,12 @@ def _cell(results: Results, axes: TrialAxes, benchmark: str, scale: tuple[float,
     final = series[last] if last else None
     cut = (final or series[last]).truncated
     spark, spark_base = _spark(series, *scale)
+    moved = change(results, trajectories, axes.trial, benchmark)
     return GridCell(
         base=plus_minus(base),
         final=plus_minus(final),
-        change=signed(100 * (final.value - base.value)) if base and final else "",
-        direction=direction(base, final) if base and final else "same",
+        change=signed(100 * moved[0]) if moved else "",
+        direction=moved[1] if moved else "same",
         cut=f"{100 * cut:.0f}%" if cut > SHOWN_TRUNCATION else "",
         at=_reached(last, axes.length_steps),
         spark=spark,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal, Self
 
@@ -25,6 +26,13 @@ Shape = Literal[
 ]
 SHAPES: tuple[str, ...] = Shape.__args__  # type: ignore[attr-defined]
 """Verdicts on a trajectory (rsft.analysis.trajectory)."""
+
+
+_METRIC = re.compile(
+    r"accuracy|accuracy_finished|accuracy@\d+ tokens|(pass|maj)@\d+|truncated|no_answer|repetition|looping"
+    r"|raw|(response|thinking)_tokens(_median|_p95)?"
+)
+"""Those of rsft.scoring that the tidy table holds."""
 
 
 class Pick(Spec):
@@ -103,12 +111,24 @@ class Claim(Spec):
     def shape(self) -> bool:
         return self.expects in SHAPES
 
+    @property
+    def unit(self) -> Literal["points", "tokens", ""]:
+        """Of the metric: hundredths of a share, tokens, or none of a judge's own numbers (`raw`)."""
+        if self.metric == "raw":
+            return ""
+        return "tokens" if self.metric.startswith(("response_tokens", "thinking_tokens")) else "points"
+
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if bool(self.benchmarks) == (self.dimension is not None):
             raise SpecError(
                 f"Claim {self.name!r} needs benchmarks or a dimension, and just one of them; got "
                 f"benchmarks={self.benchmarks}, dimension={self.dimension!r}."
+            )
+        if not _METRIC.fullmatch(self.metric):
+            raise SpecError(
+                f"Claim {self.name!r} has metric={self.metric!r}, which no table of cells holds; such are "
+                "accuracy, accuracy_finished, truncated, response_tokens, thinking_tokens, pass@4, maj@4."
             )
         if self.expects == "same" and self.by == 0:
             raise SpecError(

@@ -11,14 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 from rsft import layout
 from rsft.analysis import adaptive
 from rsft.analysis.adaptive import Aim
-from rsft.analysis.bootstrap import LEVEL, Interval
-from rsft.analysis.claims import Answer, times_needed
+from rsft.analysis.claims import Answer
 from rsft.analysis.table import cells_table
 from rsft.analysis.trajectory import Trajectory
 from rsft.spec.claim import SHAPES, Claim
@@ -129,7 +127,7 @@ def look(plan: Plan, chance: float) -> Look:
     alone = of_curves(curves)
     verdicts = together(alone, chance)
     table = cells_table(scored_cells(plan)) if plan.sweep.claims else None
-    claims = answers(plan, table, alone, chance) if table is not None else []
+    claims = answers(plan, table, alone, means, chance) if table is not None else []
     tracks = tracks_of(plan, curves)
     aims: dict[str, Aim] = {}
 
@@ -145,7 +143,13 @@ def look(plan: Plan, chance: float) -> Look:
             continue
         if not answer.claim.shape:
             if answer.effect is not None:
-                aims[f"claim {answer.claim.name}"] = _difference_aim(plan, answer.claim, answer.effect)
+                name = f"claim {answer.claim.name}"
+                aims[name] = Aim(
+                    name=name,
+                    rank=0,
+                    times=max(1.0, answer.times),
+                    cells=tuple(cell.folder for cell in compared(plan, answer.claim)),
+                )
             continue
         keys = _shape_keys(plan, answer.claim)
         if all(key in alone for key in keys):
@@ -156,16 +160,6 @@ def look(plan: Plan, chance: float) -> Look:
         if key in verdicts and verdicts[key].verdict not in SHAPES:
             curve_aim(key, 1, len(verdicts))
     return Look(claims=claims, verdicts=verdicts, aims=tuple(aims.values()))
-
-
-def _difference_aim(plan: Plan, claim: Claim, effect: Interval) -> Aim:
-    error = (effect.high - effect.low) / 2 / NormalDist().inv_cdf((1 + LEVEL) / 2)
-    return Aim(
-        name=f"claim {claim.name}",
-        rank=0,
-        times=max(1.0, times_needed(claim, effect.value, error)),
-        cells=tuple(cell.folder for cell in compared(plan, claim)),
-    )
 
 
 def _shape_keys(plan: Plan, claim: Claim) -> list[Key]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from rsft.analysis.bootstrap import LEVEL
-from rsft.analysis.claims import Answer, answer_claims
+from rsft.analysis.claims import Answer, answer_claims, value_key
 from rsft.analysis.means import ProblemMeans
 from rsft.analysis.trajectory import Curve, Trajectory, controlled, curve_of, trajectory
 from rsft.cores import each_begun
@@ -75,10 +75,22 @@ def together(curves: dict[Key, Trajectory], chance: float = CHANCE) -> dict[Key,
 
 
 def answers(
-    plan: Plan, cells: pa.Table, curves: dict[Key, Trajectory], chance: float = CHANCE
+    plan: Plan,
+    cells: pa.Table,
+    curves: dict[Key, Trajectory],
+    means: Mapping[str, ProblemMeans],
+    chance: float = CHANCE,
 ) -> list[Answer]:
-    """Of the claims on the sweep's page, from the tidy table; none where only a part of its trials is
-    planned, since a claim may be about the others. `chance` is that of even one wrong answer."""
+    """Of the claims on the sweep's page; none where only a part of its trials is planned, since a claim may
+    be about the others.
+
+    Args:
+        plan: of the sweep.
+        cells: the tidy table.
+        curves: each by itself.
+        means: of the scored cells, by folder.
+        chance: of even one wrong answer.
+    """
     claims = plan.sweep.claims
     if not claims:
         return []
@@ -88,4 +100,10 @@ def answers(
         return []
     metrics = pa.array({claim.metric for claim in claims})
     rows = cells.filter(pc.is_in(cells["metric"], metrics)).to_pylist()
-    return answer_claims(claims, plan.trials, rows, curves, chance=chance)
+    by_problem = {
+        (*value_key(trial, cell.step, "", "")[:2], cell.question.card.name): means[cell.folder]
+        for trial in plan.trials
+        for cell in plan.cells(trial)
+        if cell.folder in means
+    }
+    return answer_claims(claims, plan.trials, rows, curves, by_problem, chance=chance)

@@ -7,11 +7,8 @@ from contextlib import nullcontext
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from rsft import layout
-from rsft.analysis.asymmetry import SAFETY, asymmetry
+from rsft.analysis.asymmetry import asymmetry
 from rsft.analysis.references import claimed, readings, references
 from rsft.analysis.table import ScoredCell, cells_table
 from rsft.cores import shared
@@ -77,7 +74,7 @@ def _write(plan: Plan, samples: str) -> Written:
     effects, cells = axis_effects(plan, means), table.to_pandas()
     procedures, browsing = procedures_table(plan).to_pandas(), samples_begun(plan, samples)
     curves = judging()
-    answered, known = answers(plan, table, curves, chance), references(plan.trials)
+    answered, known = answers(plan, table, curves, means, chance), references(plan.trials)
     verdicts = together(curves, chance)
     literature = {
         one.claim.name: claimed(one.claim, tuple(one.parts), plan.trials, known) for one in answered
@@ -88,7 +85,11 @@ def _write(plan: Plan, samples: str) -> Written:
         chance=chance,
         adaptive=summary(plan, answered, verdicts),
         effects=effects,
-        asymmetry=asymmetry(_scores(table)),
+        asymmetry=asymmetry(
+            verdicts,
+            {question.card.name: question.card.dimension for question in plan.questions},
+            {trial.id: (trial.model.label, trial.data.name) for trial in plan.trials},
+        ),
         parameters={label: base.parameters for label, base in plan.bases.items() if base.parameters},
         references=known,
         readings=readings(plan.trials, known),
@@ -106,17 +107,6 @@ def _write(plan: Plan, samples: str) -> Written:
     page = write_report(plan.storage, facts)
     browsing.finish()
     return Written(page, scored)
-
-
-def _scores(table: pa.Table) -> list[dict[str, Any]]:
-    """Rows of the table that asymmetry is about; none where nothing is asked of safety."""
-    if not pc.any(pc.equal(table["dimension"], SAFETY)).as_py():
-        return []
-    columns = ["trial", "base", "data", "step", "benchmark", "dimension", "metric", "value", "stderr"]
-    rows: list[dict[str, Any]] = (
-        table.select(columns).filter(pc.equal(table["metric"], "accuracy")).to_pylist()
-    )
-    return rows
 
 
 class TrainingLogs(Mapping[str, list[dict[str, Any]]]):

@@ -19,7 +19,7 @@ from rsft.spec.trial import Trial
 from rsft.storage import Storage
 from rsft.sweep.plan import Cell, Plan
 
-FORMAT = 1
+FORMAT = 2
 """Of the files; another number writes all of them anew."""
 BROWSED_CELLS = 3_000
 """Cells that the browser has at most, and that procedures are read of: the study's grid has 2,980. It is half
