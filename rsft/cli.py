@@ -130,8 +130,10 @@ def evaluate(
     base: Annotated[str | None, typer.Option(help="Untrained base of step checkpoints: step 0.")] = None,
     storage: StorageOption = None,
     problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,
-    samples: Annotated[int, typer.Option(help="Answers per problem.")] = 1,
-    max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
+    samples: Annotated[int | None, typer.Option(help="Answers per problem; else as its card says.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Budget per answer; else as its card says, 32,768 for most.")
+    ] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus mass kept at each token.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of all answers.")] = 0,
@@ -151,7 +153,9 @@ def evaluate(
         from rsft.sweep.start import evaluate_only
 
         evaluation = EvalSpec(
-            benchmarks=[{"name": name, "problems": problems} for name in benchmarks.split(",") if name],
+            benchmarks=[
+                {"name": n, "problems": problems} for n in map(str.strip, benchmarks.split(",")) if n
+            ],
             sampling=SamplingSpec(
                 temperature=temperature,
                 top_p=top_p,

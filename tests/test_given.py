@@ -117,6 +117,8 @@ def test_steps_without_a_base_and_twins_are_one_sentence(tmp_path: Path, steps: 
     command = ["evaluate", str(steps), "--benchmarks", "gcd", "--storage", str(tmp_path / "s")]
     found = CliRunner().invoke(app, command)
     assert found.exit_code == 2 and "--base" in found.output and not (tmp_path / "s").exists()
+    with pytest.raises(ModelError, match="--base 'nano-3m' is of step checkpoints"):
+        given_sweep("other", ["nano-1m"], EVALUATION, "cpu", "nano-3m")
     copied(steps / "copy_0010")
     with pytest.raises(ModelError, match="are both of step 10"):
         step_folders(steps)

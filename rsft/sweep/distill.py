@@ -35,6 +35,9 @@ from rsft.storage import Storage
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
 
+LONGEST_TRACE = 32_768
+"""Tokens of an answer where the page says nothing."""
+
 TASK_CELLS = 64
 """Problems that an engine is given at once."""
 
@@ -158,8 +161,8 @@ def _cell(spec: DistillSpec, key: str, number: int) -> CellRequest:
         key=key,
         folder=f"answers/{number:07d}",
         problems=1,
-        samples=spec.sampling.samples,
-        max_new_tokens=spec.sampling.max_new_tokens,
+        samples=spec.sampling.samples or 1,
+        max_new_tokens=spec.sampling.max_new_tokens or LONGEST_TRACE,
         first=number,
     )
 

@@ -54,6 +54,21 @@ class Question:
         )
 
 
+def questions(evaluation: EvalSpec) -> tuple[Question, ...]:
+    """All benchmarks of a sweep.
+
+    Raises:
+        SpecError: as `question`; or the same benchmark from two sources, whose numbers no table could tell
+            apart.
+    """
+    found = tuple(question(use, evaluation) for use in evaluation.benchmarks)
+    names = [one.card.name for one in found]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SpecError(f"EvalSpec.benchmarks asks {twice!r} from two sources; leave one of them out.")
+    return found
+
+
 def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
     """A benchmark as it is asked.
 
@@ -74,7 +89,8 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
             f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
             f"{benchmark.problems}; ask for fewer, or leave `problems` out."
         )
-    budget = use.max_new_tokens or sampling.max_new_tokens
+    budget = use.max_new_tokens or sampling.max_new_tokens or benchmark.max_new_tokens
+    of_card = benchmark.samples if sampling.temperature else 1  # greedy answers are all the same
     facts = {
         "card": benchmark.facts(),
         "temperature": sampling.temperature,
@@ -87,7 +103,7 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
         use=use,
         key=f"{re.sub(r'[^A-Za-z0-9._-]+', '-', benchmark.name)}__{content_hash(facts)}",
         problems=use.problems or benchmark.problems,
-        samples=use.samples or sampling.samples,
+        samples=use.samples or sampling.samples or of_card,
         max_new_tokens=budget,
         judged_by=_judged_by(benchmark, evaluation),
     )
@@ -98,14 +114,15 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
         if evaluation.judge is None:
             raise SpecError(
                 f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
-                "judge=JudgeSpec(model=...), with address=... for an endpoint, or leave the benchmark out."
+                "judge=JudgeSpec(model=...), with address=... for an endpoint (rsft evaluate: --judge MODEL "
+                "or MODEL@ADDRESS), or leave the benchmark out."
             )
         return judge_identity(evaluation.judge)
     if benchmark.grader == "reward":
         if evaluation.reward is None:
             raise SpecError(
                 f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
-                "reward=ModelSpec(source=...), or leave the benchmark out."
+                "reward=ModelSpec(source=...) (rsft evaluate: --reward MODEL), or leave the benchmark out."
             )
         return resolve(evaluation.reward).identity
     return ""

@@ -67,6 +67,8 @@ def run_sweep(
         offer(plan, adaptive)
     with one_sentence_when_full(storage):
         claim_storage(sweep, storage)
+        for note in plan.notes:
+            progress.say(f"note: {note}")
         check_room(plan, progress.say)
         write_problems(storage, plan.questions)
         jobs = prepare_trials(plan, engines, progress.say)

@@ -43,7 +43,7 @@ def given_sweep(
         base: untrained base of the runs; a trial of rsft's says it itself.
 
     Raises:
-        ModelError: a folder of steps whose base nobody names.
+        ModelError: a folder of steps whose base nobody names, or a base of no such folder.
         SpecError: what is asked cannot be.
     """
     sources: list[str] = []
@@ -64,6 +64,11 @@ def given_sweep(
         else:
             sources.append(_source(one))
             runs.append((ALONE, sources[-1], ()))
+    if base is not None and not any(steps for _, _, steps in runs):
+        raise ModelError(
+            f"--base {base!r} is of step checkpoints, and none of {', '.join(map(repr, models))} is a folder "
+            "of such; leave it out, or name the folder that holds them."
+        )
     labels = _labels(dict.fromkeys(sources))
     return SweepSpec(
         name=name,

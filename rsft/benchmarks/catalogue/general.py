@@ -51,8 +51,9 @@ CARDS = (
         metric="share above the reference",
         about="AlpacaEval's 805 open instructions: how often a reward model prefers the answer to the "
         "reference's",
-        note="the study reports the mean reward, which is the metric `raw`, with top-k 50, top-p 0.9 and "
-        "penalties of 0.1",
+        max_new_tokens=16_384,
+        note="the study reports the mean reward, which is the metric `raw`, of answers at temperature 0.7, "
+        "top-k 50, top-p 0.9 and penalties of 0.1",
     ),
     Benchmark(
         name="halueval",
