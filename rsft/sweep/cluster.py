@@ -8,6 +8,8 @@ from typing import Any
 
 import ray
 
+from rsft.errors import SpecError
+from rsft.generation.settings import Device
 from rsft.sweep.room import Cluster
 
 LOGICAL_CPUS = 16
@@ -18,8 +20,8 @@ logical CPU and would wait for one another for ever on two; how much really runs
 class LazyCluster:
     """Ray, joined or started when it is first needed: a sweep with nothing open never starts it."""
 
-    def __init__(self, on_start: Callable[[Cluster], None]) -> None:
-        self._on_start = on_start
+    def __init__(self, on_start: Callable[[Cluster], None], device: Device = "cpu") -> None:
+        self._on_start, self._device = on_start, device
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> LazyCluster:
@@ -30,11 +32,33 @@ class LazyCluster:
             ray.shutdown()
 
     def get(self) -> Cluster:
-        """The cluster named by RAY_ADDRESS (a job has it set), or one on this machine."""
+        """The cluster named by RAY_ADDRESS (a job has it set), or one on this machine.
+
+        Raises:
+            SpecError: GPUs are wanted of a machine without any.
+        """
         if self._cluster is None:
+            refuse_without_gpu(self._device)
             self._cluster = _join_or_start()
             self._on_start(self._cluster)
         return self._cluster
+
+
+def refuse_without_gpu(device: Device) -> None:
+    """Ends what Ray would let wait for ever: nobody adds a GPU to this machine, as one may to a cluster.
+
+    Raises:
+        SpecError: there is no GPU here, and no cluster to join.
+    """
+    if device == "cpu" or os.environ.get("RAY_ADDRESS"):
+        return
+    import torch  # seconds, for GPUs alone
+
+    if not torch.cuda.device_count():
+        raise SpecError(
+            "this machine has no GPU that torch can see; give --device cpu (on a page "
+            "TrainSpec(device='cpu')), or name a Ray cluster with GPUs in RAY_ADDRESS."
+        )
 
 
 def _join_or_start() -> Cluster:

@@ -31,9 +31,9 @@ from rsft.sweep.budget import offer
 from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
-from rsft.sweep.plan import make_plan
+from rsft.sweep.plan import complete, make_plan
 from rsft.sweep.quiet import set_environment
-from rsft.sweep.room import room_beside, trials_at_once
+from rsft.sweep.room import Cluster, room_beside, trials_at_once
 from rsft.sweep.run import run_sweep
 
 Device = Literal["cpu", "gpu"]
@@ -48,16 +48,20 @@ def start(
     """Runs a sweep on real engines; returns the exit code.
 
     Raises:
-        RsftError: input that cannot run, before any engine starts.
+        RsftError: input that cannot run, before any engine starts or anything is written.
     """
     storage = sweep_storage(sweep.name, storage_uri)
     plan = make_plan(sweep, storage, only)  # bad input ends here, in under a second
     if adaptive is not None:
         offer(plan, adaptive)
-    storage.check_writable()
     set_environment()
     console = Console()
     try:
+        if sweep.train.device == "gpu" and not complete(plan):
+            from rsft.sweep.cluster import refuse_without_gpu
+
+            refuse_without_gpu("gpu")
+        storage.check_writable()
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
         with (
@@ -94,9 +98,12 @@ def real_engines(
     from rsft.training.kernels import refuse_bf16
     from rsft.training.settings import worker_environment
 
-    with LazyCluster(
-        lambda c: console.print(f"engines write to {c.logs}", highlight=False, soft_wrap=True)
-    ) as lazy:
+    def started(cluster: Cluster) -> None:
+        console.print(f"engines write to {cluster.logs}", highlight=False, soft_wrap=True)
+        if device == "gpu" and not cluster.gpus:
+            console.print("note: the cluster has no GPU; waiting until it has one", highlight=False)
+
+    with LazyCluster(started, device) as lazy:
 
         def scan(storage: Storage, name: str, index: Index, rows: int) -> pa.Table:
             if rows < CLUSTER_ROWS:
