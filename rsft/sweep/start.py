@@ -28,7 +28,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.budget import offer
-from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
+from rsft.sweep.entry import DEFAULT_STORAGE, EXIT_INCOMPLETE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import complete, make_plan
@@ -201,7 +201,16 @@ def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    return 1 if facts["failed"] else 0
+    if not facts["failed"]:
+        return 0
+    why = facts["why"] or "not all answers are there"
+    console.print(
+        f"failed: {facts['failed']:,} problems ({why}); run again: answers are kept",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return EXIT_INCOMPLETE
 
 
 def evaluate_only(
