@@ -117,6 +117,17 @@ def architecture(base: Base) -> str:
     return hashlib.sha256(b"\0".join([canonical(shape).encode(), *found])).hexdigest()[:16]
 
 
+def outputs(base: Base) -> int | None:
+    """How many numbers a sequence classifier gives; None of a hub id, which is not read for that. What says
+    nothing has two: so a language model, whose one output would be made up when it is loaded as a classifier,
+    is told from a reward model."""
+    folder = Path(base.source)
+    if not folder.is_dir():
+        return None
+    config = _json(folder / "config.json")
+    return int(config.get("num_labels") or len(config.get("id2label") or "12"))
+
+
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").exists():
         return True

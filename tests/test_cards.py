@@ -31,7 +31,7 @@ from rsft.benchmarks.cards import (
 )
 from rsft.benchmarks.rows import LETTERS, READERS, Asked, shuffled
 from rsft.benchmarks.source import problems, read
-from rsft.errors import DataError, SpecError
+from rsft.errors import DataError, ModelError, SpecError
 from rsft.records import Problem
 from rsft.scoring.instructions import check
 from rsft.scoring.programs import code_reference
@@ -403,6 +403,12 @@ def test_cards_sample_as_the_study_does_where_a_sweep_says_nothing() -> None:
     assert (found.samples, found.max_new_tokens) == (2, 99)
     assert question(aime.model_copy(update={"samples": 5}), plain).samples == 5
     assert question(aime, EvalSpec(benchmarks=("gcd",), sampling=SamplingSpec(temperature=0))).samples == 1
+
+
+def test_a_language_model_is_no_reward_model() -> None:
+    use = BenchmarkUse(name="alpaca-eval")
+    with pytest.raises(ModelError, match="'nano-1m' has 2 outputs"):
+        question(use, EvalSpec(benchmarks=(use,), reward=ModelSpec(source="nano-1m")))
 
 
 def test_a_benchmark_from_two_sources_is_refused(tmp_path: Path) -> None:

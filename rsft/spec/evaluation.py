@@ -86,8 +86,14 @@ class JudgeSpec(Spec):
 
     @classmethod
     def named(cls, text: str) -> Self:
-        """From MODEL, or from MODEL@ADDRESS."""
+        """From MODEL, or from MODEL@ADDRESS.
+
+        Raises:
+            SpecError: an address alone.
+        """
         model, _, address = text.rpartition("@")
+        if "://" in address and not model:
+            raise SpecError(f"judge {text!r} names no model; give MODEL@{address}.")
         return cls(model=model, address=address) if model and "://" in address else cls(model=text)
 
 

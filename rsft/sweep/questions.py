@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rsft.bases import resolve
+from rsft.bases import outputs, resolve
 from rsft.benchmarks.cards import Benchmark, HubProblems, card
-from rsft.errors import SpecError
+from rsft.errors import ModelError, SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec
 from rsft.sweep.grading import judge_identity
@@ -75,6 +75,7 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
     Raises:
         SpecError: an unknown benchmark, one that nobody is named to judge, more problems than it has, or a
             revision of one that is not read from the hub.
+        ModelError: a judge or reward model that cannot be used.
     """
     benchmark, sampling = card(use.name), evaluation.sampling
     if use.revision is not None:
@@ -124,5 +125,11 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
                 f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
                 "reward=ModelSpec(source=...) (rsft evaluate: --reward MODEL), or leave the benchmark out."
             )
-        return resolve(evaluation.reward).identity
+        reward = resolve(evaluation.reward)
+        if outputs(reward) not in (1, None):
+            raise ModelError(
+                f"reward model {evaluation.reward.source!r} has {outputs(reward)} outputs, as a language "
+                "model has; give a sequence classifier with one."
+            )
+        return reward.identity
     return ""
