@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from rsft import layout
+from rsft.benchmarks.cards import CARDS
 from rsft.data_commands import data_app
 from rsft.errors import SpecError
 from rsft.spec.evaluation import EvalSpec, JudgeSpec, SamplingSpec
@@ -126,7 +127,14 @@ def evaluate(
         list[str],
         typer.Argument(help="Model folders, shipped bases, hub ids; folders of step checkpoints, or trials."),
     ],
-    benchmarks: Annotated[str, typer.Option("--benchmarks", help="Names, separated by commas.")],
+    benchmarks: Annotated[
+        str,
+        typer.Option(
+            "--benchmarks",
+            help=f"Names, separated by commas: {', '.join(CARDS)}; "
+            "NAME@FILE; reasoning_gym:TASK?seed=7&size=200.",
+        ),
+    ],
     base: Annotated[str | None, typer.Option(help="Untrained base of step checkpoints: step 0.")] = None,
     storage: StorageOption = None,
     problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,

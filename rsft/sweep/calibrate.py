@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from rsft import layout
 from rsft.analysis.calibration import HEADS, Compared, as_csv, as_markdown, compare, published_of, summary
@@ -83,7 +83,8 @@ def show_plan(spec: CalibrationSpec, only: str, console: Console) -> None:
     asked, rows = chosen(spec, only), list(published())
     asks = questions(spec.evaluation)
     each = sum(one.problems * one.samples for one in asks)
-    table = Table("checkpoints", "of", "steps", "published numbers", "generations", box=None)
+    of = Column("of", overflow="fold")  # two runs of one base differ at the end of their names
+    table = Table("checkpoints", of, "steps", "published numbers", "generations", box=None)
     by_label: dict[str, list[Asking]] = {}
     for one in asked:
         by_label.setdefault(one.run.label if one.step else one.run.base_label, []).append(one)

@@ -51,7 +51,7 @@ CARDS = (
         grader="math",
         about="AIME 2024, both papers",
         samples=10,
-        note="as MATH-500's; 30 problems leave several points of noise, 10 answers to each or not",
+        note="as for MATH-500; with 10 answers to each, 30 problems still leave several points of noise",
     ),
     Benchmark(
         name="aime-2025",
