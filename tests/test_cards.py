@@ -385,6 +385,20 @@ def test_a_part_of_a_split_is_chosen_from_the_whole_file_too(tmp_path: Path) -> 
         problems(card(f"mmlu-pro-1k@{path}"))
 
 
+@pytest.mark.parametrize("name", ["gpqa-diamond", "hex-phi", "livecodebench-v2", "halueval"])
+@pytest.mark.parametrize("failure", [ConnectionError("no\nroute"), Exception("no route")])
+def test_a_hub_out_of_reach_is_one_sentence(
+    name: str, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    with pytest.raises(DataError, match=rf"from the hub, which failed .*no route.*{name}@FILE") as error:
+        problems(CARDS[name], 2)
+    assert "\n" not in str(error.value)
+
+
 def test_a_program_without_a_test_is_refused() -> None:
     with pytest.raises(DataError, match="no test case"):
         READERS["livecodebench"](PROGRAM | {"public_test_cases": "[]", "private_test_cases": "[]"}, 0)

@@ -104,9 +104,9 @@ def _hub(source: HubRows) -> Iterator[Row]:
         )
         for number, record in enumerate(found, start=1):
             yield parse_record(record, f"row {number} of {source.dataset}")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # of four layers, whose HTTP client's are not even OSErrors
         raise DataError(
             f"data set {source.dataset!r} (revision {source.revision or 'newest'}) cannot be read from the "
             f"hub ({type(error).__name__}: {' '.join(str(error).split())[:160]}); check name, revision and "

@@ -212,7 +212,6 @@ def from_hub(run: PublishedRun, step: int) -> str:
     """
     try:
         from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
         raise MissingEngine.named("huggingface_hub") from None
     name, revision = (run.repository, run.revision) if step else (run.base, None)
@@ -222,9 +221,9 @@ def from_hub(run: PublishedRun, step: int) -> str:
         folder = step_folder(HfApi().list_repo_files(name, revision=revision), name, step)
         patterns = [f"{folder}/{pattern}" for pattern in FILES]
         return str(Path(snapshot_download(name, revision=revision, allow_patterns=patterns)) / folder)
-    except (OSError, HfHubHTTPError, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # the HTTP client's are not even OSErrors
         raise DataError(
             f"checkpoint {name} step {step} cannot be had from the hub ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}); check network and access, or see --plan."
