@@ -162,13 +162,14 @@ def test_every_item_ends_judged_whatever_went_wrong_first(tmp_path: Path) -> Non
 
 def test_what_never_mends_is_an_error_and_asked_again_next_time(tmp_path: Path) -> None:
     def script(number: int, attempt: int) -> Any:
-        never = {0: "hang", 1: 500, 2: "I would rather not say.", 3: 401}
+        never = {0: "hang", 1: 500, 2: "I would rather not say.", 3: 401, 6: b'{"error": "no such model"}'}
         return never.get(number) or points(number)
 
     cache = tmp_path / "v.jsonl"
     with serving(script) as server:
         asked = judge(server.address, cache, attempts=2)
-        found = asked.judge_all([item(n) for n in range(6)])
+        found = asked.judge_all([item(n) for n in range(7)])
+        assert "no such model" in found.pop().why
         assert [bool(one.why) for one in found] == [True] * 4 + [False] * 2
         assert [server.asked[n] for n in range(6)] == [2, 2, 2, 1, 1, 1]  # 401 is never asked again
         assert "timeout after 1.5 s" in found[0].why

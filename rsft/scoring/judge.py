@@ -235,8 +235,7 @@ class Judge:
             # Not sent on to where a server redirects us.
             request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
-            reply = json.loads(self._body(request))
-            words = reply["choices"][0]["message"]["content"]
+            reply = self._body(request)
         except urllib.error.HTTPError as error:
             raise self._refused(error) from None
         except TimeoutError:
@@ -247,10 +246,12 @@ class Judge:
             raise _Again(f"judge not reached: {error.reason}", dead=True) from None
         except (OSError, HTTPException) as error:
             raise _Again(f"judge hung up: {type(error).__name__}", dead=True) from None
-        except (ValueError, LookupError, TypeError) as error:
-            raise _Again(f"judge's reply is no chat completion: {type(error).__name__}") from None
+        try:
+            words = json.loads(reply)["choices"][0]["message"]["content"]
+        except (ValueError, LookupError, TypeError):
+            raise _Again(f"judge's reply is no chat completion: {_said(reply[:2_000])!r:.120}") from None
         if not isinstance(words, str):
-            raise _Again("judge's reply has no text")
+            raise _Again(f"judge's reply has no text: {words!r:.80}")
         return words
 
     def _body(self, request: urllib.request.Request) -> bytes:
@@ -262,14 +263,12 @@ class Judge:
                 if time.monotonic() > end:
                     raise TimeoutError
                 if len(body) > LARGEST_REPLY:
-                    raise ValueError("too long")
+                    break
         return body
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         with error:
-            said = " ".join(error.read(2_000).decode("utf-8", "replace").split())
-        if key := os.environ.get(KEY):
-            said = said.replace(key, "(the key)")  # some servers repeat what they refuse
+            said = _said(error.read(2_000))
         if error.code in (408, 409, 425, 429) or error.code >= 500:
             return _Again(f"judge says {error.code}: {said:.120}", _pause_s(error.headers["Retry-After"]))
         return _Never(f"judge says {error.code}: {said:.200}", of_all=error.code in (401, 403, 404))
@@ -306,6 +305,13 @@ class Judge:
 def judged(rubric: Rubric, item: Item) -> str:
     """What is judged, rubric and message, as a hash: the same for every judge, and for people."""
     return _digest([rubric.name, rubric.fingerprint, _filled(rubric, item)])
+
+
+def _said(body: bytes) -> str:
+    """What a server said, on one line."""
+    text = " ".join(body.decode("utf-8", "replace").split())
+    key = os.environ.get(KEY)
+    return text.replace(key, "(the key)") if key else text  # some servers repeat what they refuse
 
 
 def _pause_s(asked: str | None) -> float:

@@ -86,7 +86,7 @@ CARDS = (
         instruction="",
         metric="truthful share",
         about="TruthfulQA, questions that invite a popular error, answered freely",
-        note="the study asks two 7B judges, for truth and for help, and cuts what they see at 4,075 tokens",
+        note="the study asks behind Q:, and two 7B judges, for truth and for help, see at most 4,075 tokens",
     ),
     Benchmark(
         name="truthfulqa-mc1-100",
