@@ -21,7 +21,7 @@ from rsft.spec import BenchmarkUse, EvalSpec, GivenCheckpoint, GivenRun, Samplin
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.plan import make_plan
-from rsft.sweep.standalone import given_sweep, refuse_other_sweeps, step_folders
+from rsft.sweep.standalone import given_sweep, no_longer_shown, refuse_other_sweeps, step_folders
 
 EVALUATION = EvalSpec(
     benchmarks=(BenchmarkUse(name="gcd", problems=6),), sampling=SamplingSpec(samples=2, max_new_tokens=64)
@@ -166,6 +166,18 @@ def test_the_storage_is_reported_and_graded_again_as_a_sweeps(tmp_path: Path, st
     for command in (["status", storage.root], ["report", storage.root], ["grade", storage.root]):
         found = CliRunner().invoke(app, command)
         assert found.exit_code == 0, found.output
+
+
+def test_models_that_tables_no_longer_show_are_named(tmp_path: Path, steps: Path) -> None:
+    storage = Storage(tmp_path / "runs")
+    first = given_sweep("names", [str(steps)], EVALUATION, "cpu", "nano-1m")
+    assert no_longer_shown(storage, first) == ""
+    run(first, storage)
+    assert no_longer_shown(storage, first) == ""
+    copied(steps / "checkpoint-80")
+    assert no_longer_shown(storage, given_sweep("names", [str(steps)], EVALUATION, "cpu", "nano-1m")) == ""
+    other = given_sweep("names", ["nano-1m", str(steps / "checkpoint-10")], EVALUATION, "cpu")
+    assert f"note: {steps / 'checkpoint-40'} answered here before" in no_longer_shown(storage, other)
 
 
 def test_a_sweep_that_trains_is_not_replaced(tmp_path: Path) -> None:

@@ -283,7 +283,7 @@ def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
     return {
         "trial": trial.id,
         "what": what,
-        "kind": "grader timeout",
+        "kind": "grader error",
         "message": f"{marker['errors']} of {marker['answers']} answers could not be graded "
         f"({marker['first_error']})",
         "next": "run again: answers are kept, only grading is repeated",

@@ -147,6 +147,27 @@ def refuse_other_sweeps(storage: Storage) -> None:
         )
 
 
+def no_longer_shown(storage: Storage, sweep: SweepSpec) -> str:
+    """What the tables of a storage were of and will not be of any more, as a note; empty if there is none."""
+    known = storage.read_json_or_none(layout.SWEEP)
+    if known is None:
+        return ""
+
+    def sources(spec: dict[str, Any]) -> list[str]:
+        runs = [run["checkpoints"] for run in spec.get("given", ())]
+        return [one["source"] for some in (spec["models"], *runs) for one in some]
+
+    now = set(sources(sweep.model_dump(mode="json")))
+    gone = [source for source in sources(known["spec"]) if source not in now]
+    if not gone:
+        return ""
+    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    return (
+        f"note: {', '.join(gone[:3])}{more} answered here before; that is kept, but tables and report are of "
+        "the models of this call alone: name all of them, or give this call another --name"
+    )
+
+
 def why_not(plan: Plan, cell: Cell) -> str:
     """Why a cell is not done; empty when it is."""
     if plan.cell_state(cell) == "done":

@@ -241,11 +241,13 @@ def evaluate_only(
     Raises:
         RsftError: input that cannot run, before any engine starts.
     """
-    from rsft.sweep.standalone import given_sweep, refuse_other_sweeps, show_scores
+    from rsft.sweep.standalone import given_sweep, no_longer_shown, refuse_other_sweeps, show_scores
 
     sweep = given_sweep(name, models, evaluation, device, base)
     storage = sweep_storage(name, storage_uri)
     refuse_other_sweeps(storage)
+    if note := no_longer_shown(storage, sweep):
+        Console().print(note, highlight=False, markup=False, soft_wrap=True)
     code = start(sweep, storage_uri)
     show_scores(make_plan(sweep, storage), Console())
     return code
