@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 
 from rsft import layout
-from rsft.benchmarks.cards import CARDS
+from rsft.benchmarks.cards import CARDS, card
 from rsft.data_commands import data_app
 from rsft.errors import SpecError
 from rsft.spec.evaluation import EvalSpec, JudgeSpec, SamplingSpec
@@ -137,7 +137,9 @@ def evaluate(
     ],
     base: Annotated[str | None, typer.Option(help="Untrained base of step checkpoints: step 0.")] = None,
     storage: StorageOption = None,
-    problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,
+    problems: Annotated[
+        int | None, typer.Option(help="First so many of each, as far as it has them.")
+    ] = None,
     samples: Annotated[int | None, typer.Option(help="Answers per problem; else as its card says.")] = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(help="Budget per answer; else as its card says, 32,768 for most.")
@@ -162,7 +164,9 @@ def evaluate(
 
         evaluation = EvalSpec(
             benchmarks=[
-                {"name": n, "problems": problems} for n in map(str.strip, benchmarks.split(",")) if n
+                {"name": n, "problems": problems and min(problems, card(n).problems)}
+                for n in map(str.strip, benchmarks.split(","))
+                if n
             ],
             sampling=SamplingSpec(
                 temperature=temperature,

@@ -127,6 +127,19 @@ def test_steps_without_a_base_and_twins_are_one_sentence(tmp_path: Path, steps: 
         GivenRun(name="r", model="m", checkpoints=twins)
 
 
+def test_the_command_asks_as_many_of_each_as_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[EvalSpec] = []
+    monkeypatch.setattr(
+        "rsft.sweep.start.evaluate_only", lambda models, evaluation, *_: asked.append(evaluation)
+    )
+    found = CliRunner().invoke(
+        app, ["evaluate", "nano-1m", "--benchmarks", "aime-2024, gcd", "--problems", "100"]
+    )
+    assert found.exit_code == 0, found.output
+    assert [(use.name, use.problems) for use in asked[0].benchmarks] == [("aime-2024", 30), ("gcd", 100)]
+    assert (asked[0].sampling.samples, asked[0].sampling.max_new_tokens) == (None, None)
+
+
 def test_models_of_one_name_keep_apart(tmp_path: Path) -> None:
     folders = [str(copied(tmp_path / run / "step_40")) for run in ("a", "b")]
     sweep = given_sweep("names", [*folders, folders[0], "nano-1m"], EVALUATION, "cpu")
