@@ -49,8 +49,7 @@ def test_a_model_that_a_worker_cannot_load_is_one_sentence(cause: Exception, wor
     failed = RayTaskError("base_canary", "Traceback ...", cause)
     model = ModelSpec(source="no/such")
     with (
-        patch("rsft.sweep.cluster.ray", MagicMock()),
-        patch("rsft.sweep.cluster.remotely", side_effect=failed),
+        patch("rsft.sweep.cluster.ray", MagicMock(get=MagicMock(side_effect=failed))),
         real_engines("cpu", 1, None, Console(quiet=True)) as engines,
         pytest.raises(ModelError, match=words),
     ):

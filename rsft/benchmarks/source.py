@@ -11,8 +11,8 @@ from typing import Any
 
 from rsft.benchmarks.card import Benchmark, FileProblems, GeneratedProblems, HubProblems, WheelProblems
 from rsft.benchmarks.rows import READERS
-from rsft.data.files import records
 from rsft.errors import DataError, MissingEngine, SpecError
+from rsft.files import records
 from rsft.records import Problem
 from rsft.spec.seeds import item_seeds
 from rsft.wheels import documents, member_path

@@ -11,12 +11,12 @@ from typing import Any
 
 from rsft.benchmarks.cards import CARDS
 from rsft.boxed import last_boxed
-from rsft.data.files import records
 from rsft.data.generated import generated
 from rsft.data.rows import Row, Tally, parse_record
 from rsft.data.safety import refusals
 from rsft.data.transforms import apply
 from rsft.errors import DataError
+from rsft.files import records
 from rsft.spec.data import (
     DataSpec,
     FileRows,

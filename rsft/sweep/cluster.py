@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
-from rsft.errors import SpecError
+from rsft.errors import EngineError, RsftError
 from rsft.generation.settings import Device
 from rsft.sweep.room import Cluster
+from rsft.training.kernels import refuse_without_gpu
 
 LOGICAL_CPUS = 16
 """What a laptop's Ray is told it has. Ray Data's stages and Tune's drivers each ask for a share of a
@@ -44,23 +46,6 @@ class LazyCluster:
         return self._cluster
 
 
-def refuse_without_gpu(device: Device) -> None:
-    """Ends what Ray would let wait for ever: nobody adds a GPU to this machine, as one may to a cluster.
-
-    Raises:
-        SpecError: there is no GPU here, and no cluster to join.
-    """
-    if device == "cpu" or os.environ.get("RAY_ADDRESS"):
-        return
-    import torch  # seconds, for GPUs alone
-
-    if not torch.cuda.device_count():
-        raise SpecError(
-            "this machine has no GPU that torch can see; give --device cpu (on a page "
-            "TrainSpec(device='cpu')), or name a Ray cluster with GPUs in RAY_ADDRESS."
-        )
-
-
 def _join_or_start() -> Cluster:
     joined = bool(os.environ.get("RAY_ADDRESS"))
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
@@ -81,6 +66,16 @@ def _join_or_start() -> Cluster:
 
 
 def remotely(function: Callable[..., Any], environment: dict[str, str], *arguments: Any) -> Any:
-    """Calls a function in a worker process of its own and waits for what it returns."""
+    """Calls a function in a worker process of its own and waits for what it returns.
+
+    Raises:
+        RsftError: what it raised; an EngineError that names it where it was none of ours.
+    """
     task = ray.remote(num_cpus=1, runtime_env={"env_vars": environment})(function)
-    return ray.get(task.remote(*arguments))
+    try:
+        return ray.get(task.remote(*arguments))
+    except RayTaskError as error:
+        cause: Any = error.cause
+        if isinstance(cause, RsftError):
+            raise cause from None
+        raise EngineError(f"{type(cause).__name__}: {' '.join(str(cause).split()):.160}") from None

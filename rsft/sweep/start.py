@@ -21,7 +21,7 @@ from rsft.canary import Canary
 from rsft.data.contamination import Index
 from rsft.data.overlap import flagged
 from rsft.data.template import Tokens, load_tokenizer
-from rsft.errors import MissingEngine, ModelError, RsftError
+from rsft.errors import EngineError, MissingEngine, ModelError
 from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
@@ -58,7 +58,7 @@ def start(
     console = Console()
     try:
         if sweep.train.device == "gpu" and not complete(plan):
-            from rsft.sweep.cluster import refuse_without_gpu
+            from rsft.training.kernels import refuse_without_gpu
 
             refuse_without_gpu("gpu")
         storage.check_writable()
@@ -92,8 +92,6 @@ def real_engines(
     tensor_parallel: int = 1,
 ) -> Iterator[Engines]:
     """Ray, and the engines on it; it starts when the first of them is needed."""
-    from ray.exceptions import RayTaskError
-
     from rsft.generation.stream import answer_all
     from rsft.sweep.cluster import LazyCluster, remotely
     from rsft.sweep.tuner import train_all
@@ -136,8 +134,11 @@ def real_engines(
             facts = model.model_dump(mode="json")
             try:
                 found = remotely(base_canary, worker_environment(device), base.source, facts)
-            except RayTaskError as error:
-                raise _not_loaded(base.source, error.cause) from None
+            except EngineError as error:
+                raise ModelError(
+                    f"model {base.source!r} cannot be loaded ({error}); correct its folder or hub id, or "
+                    "check network, access and memory."
+                ) from None
             return Canary(**found)
 
         def answer(job: AnswerJob, finish: MakeFinish) -> Iterator[dict[str, Any]]:
@@ -165,16 +166,6 @@ def real_engines(
             canary=canary,
             answer=answer,
         )
-
-
-def _not_loaded(source: str, cause: object) -> RsftError:
-    """What a worker said of weights that it could not load, such as a hub id that the hub does not have."""
-    if isinstance(cause, RsftError):
-        return cause
-    return ModelError(
-        f"model {source!r} cannot be loaded ({type(cause).__name__}: {' '.join(str(cause).split()):.160}); "
-        "correct the folder's or hub id's name, or check network, access and memory."
-    )
 
 
 def prove(rows: Sequence[Tokens]) -> dict[str, Any] | None:
