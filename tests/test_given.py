@@ -16,7 +16,7 @@ from typer.testing import CliRunner
 from rsft import layout
 from rsft.bases import SHIPPED
 from rsft.cli import app
-from rsft.errors import ModelError, SpecError, StorageError
+from rsft.errors import DataError, ModelError, SpecError, StorageError
 from rsft.spec import BenchmarkUse, EvalSpec, GivenCheckpoint, GivenRun, SamplingSpec, SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
@@ -125,6 +125,14 @@ def test_steps_without_a_base_and_twins_are_one_sentence(tmp_path: Path, steps: 
     twins = (GivenCheckpoint(step=1, source="a"), GivenCheckpoint(step=1, source="b"))
     with pytest.raises(SpecError, match="two checkpoints of step 1"):
         GivenRun(name="r", model="m", checkpoints=twins)
+
+
+def test_a_benchmark_that_cannot_be_asked_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"Problem": "Why?"}\n' * 30)
+    evaluation = EvalSpec(benchmarks=("gcd", f"aime-2024@{tmp_path / 'rows.jsonl'}"))
+    with pytest.raises(DataError, match="row 0 of benchmark aime-2024"):
+        run(given_sweep("bad", ["nano-1m"], evaluation, "cpu"), Storage(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
 
 
 def test_the_command_asks_as_many_of_each_as_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
