@@ -88,8 +88,11 @@ def _local(model: ModelSpec, folder: Path) -> Base:
             "save the base's tokenizer there."
         )
     if model.chat_template is None and not _has_chat_template(folder):
-        raise ModelError(f"model folder {str(folder)!r} has no chat template; set ModelSpec.chat_template.")
-    config = json.loads(config_file.read_text(encoding="utf-8"))
+        raise ModelError(
+            f"model folder {str(folder)!r} has no chat template; set "
+            "ModelSpec.chat_template, or put a chat_template.jinja there."
+        )
+    config = _json(config_file)
     return Base(
         source=str(folder.resolve()),
         identity=f"sha256:{_folder_hash([config_file, *weights])}",
@@ -105,7 +108,7 @@ def architecture(base: Base) -> str:
     folder = Path(base.source)
     if not folder.is_dir():
         return base.source
-    config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = _json(folder / "config.json")
     if "torch_dtype" in config:  # its name before transformers 5
         config["dtype"] = config.pop("torch_dtype")
     shape = {name: value for name, value in config.items() if name not in _OF_WHO_SAVED}
@@ -114,11 +117,36 @@ def architecture(base: Base) -> str:
     return hashlib.sha256(b"\0".join([canonical(shape).encode(), *found])).hexdigest()[:16]
 
 
+def outputs(base: Base) -> int | None:
+    """How many numbers a sequence classifier gives; None of a hub id, which is not read for that. What says
+    nothing has two: so a language model, whose one output would be made up when it is loaded as a classifier,
+    is told from a reward model."""
+    folder = Path(base.source)
+    if not folder.is_dir():
+        return None
+    config = _json(folder / "config.json")
+    return int(config.get("num_labels") or len(config.get("id2label") or "12"))
+
+
 def _has_chat_template(folder: Path) -> bool:
     if (folder / "chat_template.jinja").exists():
         return True
     config = folder / "tokenizer_config.json"
-    return config.exists() and bool(json.loads(config.read_text(encoding="utf-8")).get("chat_template"))
+    return config.exists() and bool(_json(config).get("chat_template"))
+
+
+def _json(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise _damaged(file, f"{type(error).__name__}: {error!s:.80}") from None
+    if not isinstance(found, dict):
+        raise _damaged(file, f"it holds a {type(found).__name__}")
+    return found
+
+
+def _damaged(file: Path, why: str) -> ModelError:
+    return ModelError(f"{str(file)!r} is no JSON object ({why}); get a whole copy of the model folder.")
 
 
 def _folder_hash(files: list[Path]) -> str:
@@ -143,8 +171,12 @@ def header(path: Path) -> dict[str, Any]:
                 f"weights file {str(path)!r} is no whole safetensors file (a Git LFS pointer, or cut "
                 "off while copied?); fetch it again."
             )
-        parsed: dict[str, Any] = json.loads(source.read(length))
-    parsed.pop("__metadata__", None)
+        text = source.read(length)
+    try:
+        parsed: dict[str, Any] = json.loads(text)
+        parsed.pop("__metadata__", None)
+    except (ValueError, AttributeError, TypeError):
+        raise ModelError(f"weights file {str(path)!r} has a damaged header; fetch it again.") from None
     return parsed
 
 

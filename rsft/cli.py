@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from rsft import layout
+from rsft.benchmarks.cards import CARDS, card
 from rsft.data_commands import data_app
 from rsft.errors import SpecError
 from rsft.spec.evaluation import EvalSpec, JudgeSpec, SamplingSpec
@@ -126,12 +127,23 @@ def evaluate(
         list[str],
         typer.Argument(help="Model folders, shipped bases, hub ids; folders of step checkpoints, or trials."),
     ],
-    benchmarks: Annotated[str, typer.Option("--benchmarks", help="Names, separated by commas.")],
+    benchmarks: Annotated[
+        str,
+        typer.Option(
+            "--benchmarks",
+            help=f"Names, separated by commas: {', '.join(CARDS)}; "
+            "NAME@FILE; reasoning_gym:TASK?seed=7&size=200.",
+        ),
+    ],
     base: Annotated[str | None, typer.Option(help="Untrained base of step checkpoints: step 0.")] = None,
     storage: StorageOption = None,
-    problems: Annotated[int | None, typer.Option(help="First so many problems of each.")] = None,
-    samples: Annotated[int, typer.Option(help="Answers per problem.")] = 1,
-    max_new_tokens: Annotated[int, typer.Option(help="Budget per answer.")] = 32_768,
+    problems: Annotated[
+        int | None, typer.Option(help="First so many of each, as far as it has them.")
+    ] = None,
+    samples: Annotated[int | None, typer.Option(help="Answers per problem; else as its card says.")] = None,
+    max_new_tokens: Annotated[
+        int | None, typer.Option(help="Budget per answer; else as its card says, 32,768 for most.")
+    ] = None,
     temperature: Annotated[float, typer.Option(help="0 is greedy.")] = 0.6,
     top_p: Annotated[float, typer.Option(help="Nucleus mass kept at each token.")] = 0.95,
     seed: Annotated[int, typer.Option(help="Of all answers.")] = 0,
@@ -151,7 +163,11 @@ def evaluate(
         from rsft.sweep.start import evaluate_only
 
         evaluation = EvalSpec(
-            benchmarks=[{"name": name, "problems": problems} for name in benchmarks.split(",") if name],
+            benchmarks=[
+                {"name": n, "problems": problems and min(problems, card(n).problems)}
+                for n in map(str.strip, benchmarks.split(","))
+                if n
+            ],
             sampling=SamplingSpec(
                 temperature=temperature,
                 top_p=top_p,

@@ -328,15 +328,12 @@ SWEEP = SweepSpec(
     concurrent_trials=2,  # the cluster grows on demand, so it cannot tell what it will hold
     evaluation=EvalSpec(
         benchmarks=(
-            BenchmarkUse(name="aime-2024", samples=10),
-            *(BenchmarkUse(name=n, samples=3) for n in ("math-500", "gpqa-diamond", "livecodebench-v2")),
-            *("mmlu-pro-1k", "ifeval"),
-            BenchmarkUse(name="alpaca-eval", max_new_tokens=16_384),
+            *("aime-2024", "math-500", "gpqa-diamond", "livecodebench-v2", "mmlu-pro-1k", "ifeval"),
+            "alpaca-eval",
             BenchmarkUse(name="halueval", problems=3_000),
-            "truthfulqa",
-            BenchmarkUse(name="hex-phi", max_new_tokens=16_384),
+            *("truthfulqa", "hex-phi"),
         ),
-        sampling=SamplingSpec(temperature=0.6, top_p=0.95, max_new_tokens=32_768),
+        sampling=SamplingSpec(temperature=0.6, top_p=0.95),  # answers and tokens are the cards': the study's
         checkpoint_steps=(10, 20, 40, 80, 160, 320, 480, 640, 800, 960, 1_120, 1_280),
         engines=4,
         judge=JudgeSpec(address="https://api.openai.com/v1", model="gpt-4.1"),

@@ -45,6 +45,27 @@ def test_a_folder_with_pickle_weights_alone_is_refused(folder: Path) -> None:
         resolve(ModelSpec(source=str(folder)))
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("config.json", b'{"a":', "config.json' is no JSON object"),
+        ("config.json", b"[]", "it holds a list"),
+        ("config.json", b"\xff", "UnicodeDecodeError"),
+        ("tokenizer_config.json", b"{", "tokenizer_config.json' is no JSON object"),
+        ("model.safetensors", (20).to_bytes(8, "little") + b"-" * 200, "damaged header"),
+        ("model.safetensors", (2).to_bytes(8, "little") + b"[]" * 9, "damaged header"),
+        ("model.safetensors", b"version https://git-lfs", "Git LFS pointer"),
+    ],
+)
+def test_a_damaged_file_is_one_sentence(name: str, content: bytes, words: str, folder: Path) -> None:
+    (folder / name).write_bytes(content)
+    if name == "tokenizer_config.json":  # read where there is no template beside it
+        (folder / "chat_template.jinja").unlink()
+    with pytest.raises(ModelError, match=words) as error:
+        resolve(ModelSpec(source=str(folder)))
+    assert "\n" not in str(error.value)
+
+
 def test_a_folder_without_chat_template_needs_one_on_the_page(folder: Path) -> None:
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(ModelError, match=r"no chat template; set ModelSpec\.chat_template"):

@@ -10,9 +10,12 @@ import pickle
 import subprocess
 import sys
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rsft.benchmarks import gym
@@ -28,14 +31,14 @@ from rsft.benchmarks.cards import (
 )
 from rsft.benchmarks.rows import LETTERS, READERS, Asked, shuffled
 from rsft.benchmarks.source import problems, read
-from rsft.errors import DataError, SpecError
+from rsft.errors import DataError, ModelError, SpecError
 from rsft.records import Problem
 from rsft.scoring.instructions import check
 from rsft.scoring.programs import code_reference
 from rsft.scoring.refusal import classify
-from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec
+from rsft.spec.evaluation import BenchmarkUse, EvalSpec, JudgeSpec, SamplingSpec
 from rsft.spec.model import ModelSpec
-from rsft.sweep.questions import question
+from rsft.sweep.questions import question, questions
 
 LOCAL = [c for c in CARDS.values() if isinstance(c.source, WheelProblems | FileProblems)]
 GENERATED = [c for c in CARDS.values() if isinstance(c.source, GeneratedProblems)]
@@ -331,6 +334,103 @@ def test_a_local_file_stands_for_the_hub(tmp_path: Path) -> None:
         card(f"countdown@{moved}")
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("x.jsonl", b'{"ID": 1, "Prob', "x.jsonl: line 1 is no JSON"),
+        ("x.jsonl", b"3", "no JSON object"),
+        ("x.jsonl", b"\xff\xfe", "not UTF-8"),
+        ("x.json", b'{"rows": []}', "should have 30 problems"),
+        ("x.parquet", b"PAR1", "x.parquet cannot be read"),
+        ("x.arrow", b"junk", "x.arrow cannot be read"),
+        ("x.txt", b"{}", "ends in '.txt'"),
+        ("x.jsonl", b'{"Problem": null, "Answer": 1}\n' * 30, "row 0 of benchmark aime-2024 is unreadable"),
+        ("x.jsonl", b'{"Problem": "Why?", "Answer": null}\n' * 30, "no answer"),
+    ],
+)
+def test_a_damaged_file_is_one_sentence(file: str, content: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / file).write_bytes(content)
+    with pytest.raises(DataError, match=words) as error:
+        problems(card(f"aime-2024@{tmp_path / file}"))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "write"),
+    [
+        ("x.parquet", lambda rows, path: pq.write_table(pa.Table.from_pylist(rows), path)),
+        ("x.json", lambda rows, path: path.write_text(json.dumps(rows))),
+        ("x.jsonl", lambda rows, path: path.write_text("\ufeff" + "\r\n".join(map(json.dumps, rows)))),
+        ("x.csv", lambda rows, path: path.write_text("\ufeffProblem,Answer\n" + "Why?,7\n" * 30)),
+    ],
+)
+def test_a_local_file_may_be_as_the_hub_or_an_editor_writes_it(
+    file: str, write: Callable[[Any, Path], Any], tmp_path: Path
+) -> None:
+    write([{"Problem": "Why?", "Answer": 7}] * 30, tmp_path / file)
+    found = problems(card(f"aime-2024@{tmp_path / file}"))
+    assert [(one.question, one.gold) for one in found] == [("Why?", "7")] * 30
+
+
+def test_a_part_of_a_split_is_chosen_from_the_whole_file_too(tmp_path: Path) -> None:
+    row, path = ROWS["mmlu-pro"][0], tmp_path / "test.jsonl"
+    rows = [row | {"question": f"{n}?"} for n in range(12_032)]
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    found = problems(card(f"mmlu-pro-1k@{path}"))
+    assert [one.question for one in found] == [
+        one.question for one in read(CARDS["mmlu-pro-1k"], rows, 1_000)
+    ]
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows[:1_000]))
+    with pytest.raises(DataError, match="should have 12032 problems"):  # the first 1,000 are not the part
+        problems(card(f"mmlu-pro-1k@{path}"))
+
+
+@pytest.mark.parametrize("name", ["gpqa-diamond", "hex-phi", "livecodebench-v2", "halueval"])
+@pytest.mark.parametrize("failure", [ConnectionError("no\nroute"), Exception("no route")])
+def test_a_hub_out_of_reach_is_one_sentence(
+    name: str, failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(*_: Any, **__: Any) -> None:
+        raise failure
+
+    monkeypatch.setattr("datasets.load_dataset", load)
+    with pytest.raises(DataError, match=rf"from the hub, which failed .*no route.*{name}@FILE") as error:
+        problems(CARDS[name], 2)
+    assert "\n" not in str(error.value)
+
+
+def test_a_program_without_a_test_is_refused() -> None:
+    with pytest.raises(DataError, match="no test case"):
+        READERS["livecodebench"](PROGRAM | {"public_test_cases": "[]", "private_test_cases": "[]"}, 0)
+
+
+def test_cards_sample_as_the_study_does_where_a_sweep_says_nothing() -> None:
+    plain, told = EvalSpec(benchmarks=("gcd",)), SamplingSpec(samples=2, max_new_tokens=99)
+    asked = {name: question(BenchmarkUse(name=name), JUDGED) for name in STUDY}
+    assert {name: one.samples for name, one in asked.items() if one.samples > 1} == {
+        **{"math-500": 3, "aime-2024": 10, "gpqa-diamond": 3, "livecodebench-v2": 3}
+    }
+    assert {name for name, one in asked.items() if one.max_new_tokens != 32_768} == {"alpaca-eval", "hex-phi"}
+    assert (plain.sampling.temperature, plain.sampling.top_p) == (0.6, 0.95)
+    aime = BenchmarkUse(name="aime-2024")
+    found = question(aime, EvalSpec(benchmarks=("gcd",), sampling=told))
+    assert (found.samples, found.max_new_tokens) == (2, 99)
+    assert question(aime.model_copy(update={"samples": 5}), plain).samples == 5
+    assert question(aime, EvalSpec(benchmarks=("gcd",), sampling=SamplingSpec(temperature=0))).samples == 1
+
+
+def test_a_language_model_is_no_reward_model() -> None:
+    use = BenchmarkUse(name="alpaca-eval")
+    with pytest.raises(ModelError, match="'nano-1m' has 2 outputs"):
+        question(use, EvalSpec(benchmarks=(use,), reward=ModelSpec(source="nano-1m")))
+
+
+def test_a_benchmark_from_two_sources_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("")
+    with pytest.raises(SpecError, match="'aime-2024' from two sources"):
+        questions(EvalSpec(benchmarks=("aime-2024", f"aime-2024@{tmp_path / 'a.jsonl'}")))
+
+
 def test_any_reasoning_gym_task_by_name() -> None:
     found = card("reasoning_gym:countdown?seed=7&size=200&min_numbers=3&max_numbers=3")
     source = found.source
@@ -357,6 +457,7 @@ def test_the_tasks_are_those_of_the_package() -> None:
         ("reasoning_gym:countdown?seed=1000", "seed=1000"),
         ("reasoning_gym:countdown?seed=x", "seed=x"),
         ("reasoning_gym:countdown?size=1", "size=1"),
+        ("reasoning_gym:countdown?size=5&size=6", "twice"),
         ("math-5000", "nearest is 'math-500'"),
         ("nothing@here", "catalogue"),
     ],
@@ -402,6 +503,8 @@ def test_the_three_parts_of_halueval_are_asked_in_their_own_words() -> None:
     assert "Does the response contain information that the knowledge" in spoken.question
     assert "Does the summary contain information that the document" in summed.question
     assert (spoken.gold, summed.gold) == ("B", "A")
+    empty = dict.fromkeys(ROWS["halueval"][0] | talk | told)  # all three in one table
+    assert [READERS["halueval"](empty | row, 0) for row in (talk, told)] == [spoken, summed]
 
 
 def test_a_key_is_a_folder_name_and_prose_is_no_part_of_it() -> None:

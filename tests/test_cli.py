@@ -96,6 +96,17 @@ def test_a_model_folder_that_cannot_be_used_is_refused(missing: str, words: str,
 
 
 @pytest.mark.slow
+def test_a_machine_without_a_gpu_is_told_so_and_nothing_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    done = rsft("evaluate", "nano-1m", "--benchmarks", "gcd", tmp_path=tmp_path)
+    assert_refused(done, "no GPU", "--device cpu")
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.slow
 def test_an_unwritable_storage_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     done = rsft("run", "--storage", str(tmp_path / "file" / "x"), page=SMOKE, tmp_path=tmp_path)

@@ -16,14 +16,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from fakes import FakeGenerator, FakeTrainer, fake_engines
+from fakes import BROKEN, FakeGenerator, FakeTrainer, fake_engines
 
 from rsft.benchmarks.cards import CARDS
 from rsft.benchmarks.source import problems as benchmark_problems
 from rsft.canary import Canary
 from rsft.data.rows import Tally
 from rsft.data.source import rows
-from rsft.errors import SpecError, StorageError
+from rsft.errors import EngineError, SpecError, StorageError
 from rsft.generation.requests import CellRequest, EvalTask
 from rsft.records import Problem
 from rsft.spec import (
@@ -84,6 +84,12 @@ def test_right_answers_become_rows_and_all_answers_stay_in_the_pool(tmp_path: Pa
     pool = pq.read_table(facts["pool"]).to_pandas()
     assert pool.groupby("problem")["sample"].apply(sorted).tolist() == [[0, 1, 2, 3]] * 12
     assert (pool.outcome == "correct").sum() == 2 * SOLVED
+
+
+def test_what_nobody_answered_is_counted_with_its_reason(tmp_path: Path) -> None:
+    nobody = fake_engines(FakeTrainer(), FakeGenerator(sometimes, breaks=lambda trial, step: True))
+    facts = distill(SPEC, Storage(tmp_path), nobody, lambda line: None)
+    assert (facts["failed"], facts["why"], facts["rows_kept"]) == (12, BROKEN, 0)
 
 
 @pytest.mark.slow
@@ -203,6 +209,112 @@ def test_an_endpoint_is_asked_each_sample_with_its_own_seed(
     assert len({call["seed"] for call in handler.calls}) == 5
     assert len(handler.calls) > 5  # the failed ones were tried again
     assert handler.keys == {"Bearer sesame"}
+
+
+def completion(message: Any, finish: Any = "stop", **more: Any) -> bytes:
+    usage = {"usage": {"prompt_tokens": 3, "completion_tokens": 4}}
+    return json.dumps({"choices": [{"message": message, "finish_reason": finish}]} | usage | more).encode()
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(
+    ("message", "finish", "text", "ended"),
+    [
+        ({"content": " 7", "reasoning": "hm"}, "stop", "<think>\nhm\n</think>\n\n7", "stop"),
+        (
+            {"content": "7", "reasoning_content": "hm", "reasoning": "hm"},
+            "eos",
+            "<think>\nhm\n</think>\n\n7",
+            "stop",
+        ),
+        ({"content": None, "reasoning": "hm"}, "length", "<think>\nhm", "length"),
+        ({"content": None, "reasoning": "hm"}, "stop", "<think>\nhm\n</think>\n\n", "stop"),
+        ({"content": None}, "max_tokens", "", "length"),
+        ({"content": "<think>a</think>7", "reasoning": None}, "stop", "<think>a</think>7", "stop"),
+    ],
+)
+def test_a_completion_is_read_as_a_trace(message: Any, finish: str, text: str, ended: str) -> None:
+    from rsft.generation.endpoint import read
+
+    assert read(completion(message, finish)) == (text, 4, 3, ended)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (completion({"content": "7"}, usage=None), "no usage"),
+        (completion({"content": "7"}, usage={"prompt_tokens": 3}), "no usage"),
+        (completion({"content": "7"}, "content_filter"), "'content_filter'"),
+        (completion({"content": "7"}, None), "finish_reason None"),
+        (completion({"content": "7"}, ["stop"]), "finish_reason"),
+        (completion({"content": [{"type": "text"}]}), "no text"),
+        (completion(None), "no chat completion"),
+        (b'{"choices": []}', "no chat completion"),
+        (b'{"choices": null}', "no chat completion"),
+        (b'{"error": "no such model"}', "no such model"),
+        (b"[]", "no chat completion"),
+        (b"<html>\xff", "<html>"),
+    ],
+)
+def test_a_reply_that_lacks_something_says_what(body: bytes, words: str) -> None:
+    from rsft.generation.endpoint import read
+
+    with pytest.raises(EngineError, match=words):
+        read(body)
+
+
+@pytest.mark.engines
+@pytest.mark.parametrize("refused", [1, 200])
+def test_one_refused_prompt_costs_no_other_and_a_closed_door_is_noticed(
+    refused: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rsft.generation.endpoint import KEY, PARALLEL, Endpoint
+
+    monkeypatch.setenv(KEY, "sesame")
+    calls: list[str] = []
+
+    class Refusing(Server):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            (message,) = asked["messages"]
+            calls.append(message["content"])
+            no = int(message["content"]) < refused
+            body = b'{"error": {"message": "no to Bearer sesame"}}' if no else completion({"content": "7"})
+            self.send_response(400 if no else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    serving = ThreadingHTTPServer(("127.0.0.1", 0), Refusing)
+    threading.Thread(target=serving.serve_forever, daemon=True).start()
+    cells = tuple(
+        CellRequest(benchmark="b", key="k", folder=str(n), problems=1, samples=1, max_new_tokens=9)
+        for n in range(200)
+    )
+    asked = {str(n): [Problem(id=f"p{n}", question="", prompt=str(n), gold="")] for n in range(200)}
+    settings: dict[str, Any] = {
+        "owner": "o",
+        "trial_id": "t",
+        "step": 0,
+        "weights": "w",
+        "temperature": 0.5,
+        "top_p": 0.9,
+    }
+    task = EvalTask(canary=Canary(ids=[], logprobs=[]), cells=cells, seed=1, **settings)
+    told = []
+    with pytest.raises(EngineError, match=r"did not answer problem p.*no to Bearer \(the key\)"):
+        for cell, _ in Endpoint(f"http://127.0.0.1:{serving.server_port}/v1", "t").answer(
+            [task], asked, {str(n): set() for n in range(200)}
+        ):
+            told.append(cell.folder)
+    serving.shutdown()
+    serving.server_close()
+    if refused == 1:
+        assert sorted(told, key=int) == [str(n) for n in range(1, 200)]
+    else:
+        assert not told and PARALLEL <= len(calls) < 200
 
 
 PAGE = Path(__file__).with_name("pages") / "distill_countdown.py"

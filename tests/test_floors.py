@@ -16,7 +16,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 
 GROUND = (
     *("errors", "records", "layout", "storage", "provenance"),
-    *("bases", "boxed", "canary", "checkpoints", "cores", "imports", "wheels", "spec"),
+    *("bases", "boxed", "canary", "checkpoints", "cores", "files", "imports", "wheels", "spec"),
 )
 FLOORS = {
     **dict.fromkeys(GROUND, 0),

@@ -16,12 +16,12 @@ from typer.testing import CliRunner
 from rsft import layout
 from rsft.bases import SHIPPED
 from rsft.cli import app
-from rsft.errors import ModelError, SpecError, StorageError
+from rsft.errors import DataError, ModelError, SpecError, StorageError
 from rsft.spec import BenchmarkUse, EvalSpec, GivenCheckpoint, GivenRun, SamplingSpec, SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.plan import make_plan
-from rsft.sweep.standalone import given_sweep, refuse_other_sweeps, step_folders
+from rsft.sweep.standalone import given_sweep, no_longer_shown, refuse_other_sweeps, step_folders
 
 EVALUATION = EvalSpec(
     benchmarks=(BenchmarkUse(name="gcd", problems=6),), sampling=SamplingSpec(samples=2, max_new_tokens=64)
@@ -117,12 +117,35 @@ def test_steps_without_a_base_and_twins_are_one_sentence(tmp_path: Path, steps: 
     command = ["evaluate", str(steps), "--benchmarks", "gcd", "--storage", str(tmp_path / "s")]
     found = CliRunner().invoke(app, command)
     assert found.exit_code == 2 and "--base" in found.output and not (tmp_path / "s").exists()
+    with pytest.raises(ModelError, match="--base 'nano-3m' is of step checkpoints"):
+        given_sweep("other", ["nano-1m"], EVALUATION, "cpu", "nano-3m")
     copied(steps / "copy_0010")
     with pytest.raises(ModelError, match="are both of step 10"):
         step_folders(steps)
     twins = (GivenCheckpoint(step=1, source="a"), GivenCheckpoint(step=1, source="b"))
     with pytest.raises(SpecError, match="two checkpoints of step 1"):
         GivenRun(name="r", model="m", checkpoints=twins)
+
+
+def test_a_benchmark_that_cannot_be_asked_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "rows.jsonl").write_text('{"Problem": "Why?"}\n' * 30)
+    evaluation = EvalSpec(benchmarks=("gcd", f"aime-2024@{tmp_path / 'rows.jsonl'}"))
+    with pytest.raises(DataError, match="row 0 of benchmark aime-2024"):
+        run(given_sweep("bad", ["nano-1m"], evaluation, "cpu"), Storage(tmp_path / "runs"))
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_asks_as_many_of_each_as_it_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[EvalSpec] = []
+    monkeypatch.setattr(
+        "rsft.sweep.start.evaluate_only", lambda models, evaluation, *_: asked.append(evaluation)
+    )
+    found = CliRunner().invoke(
+        app, ["evaluate", "nano-1m", "--benchmarks", "aime-2024, gcd", "--problems", "100"]
+    )
+    assert found.exit_code == 0, found.output
+    assert [(use.name, use.problems) for use in asked[0].benchmarks] == [("aime-2024", 30), ("gcd", 100)]
+    assert (asked[0].sampling.samples, asked[0].sampling.max_new_tokens) == (None, None)
 
 
 def test_models_of_one_name_keep_apart(tmp_path: Path) -> None:
@@ -164,6 +187,18 @@ def test_the_storage_is_reported_and_graded_again_as_a_sweeps(tmp_path: Path, st
     for command in (["status", storage.root], ["report", storage.root], ["grade", storage.root]):
         found = CliRunner().invoke(app, command)
         assert found.exit_code == 0, found.output
+
+
+def test_models_that_tables_no_longer_show_are_named(tmp_path: Path, steps: Path) -> None:
+    storage = Storage(tmp_path / "runs")
+    first = given_sweep("names", [str(steps)], EVALUATION, "cpu", "nano-1m")
+    assert no_longer_shown(storage, first) == ""
+    run(first, storage)
+    assert no_longer_shown(storage, first) == ""
+    copied(steps / "checkpoint-80")
+    assert no_longer_shown(storage, given_sweep("names", [str(steps)], EVALUATION, "cpu", "nano-1m")) == ""
+    other = given_sweep("names", ["nano-1m", str(steps / "checkpoint-10")], EVALUATION, "cpu")
+    assert f"note: {steps / 'checkpoint-40'} answered here before" in no_longer_shown(storage, other)
 
 
 def test_a_sweep_that_trains_is_not_replaced(tmp_path: Path) -> None:

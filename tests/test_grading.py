@@ -35,7 +35,11 @@ def said(to: Problem, text: str, finish: FinishReason = "stop", sample: int = 0)
 
 
 def graded(
-    folder: Path, benchmark: str, pairs: list[tuple[Problem, Generation]], graders: Graders
+    folder: Path,
+    benchmark: str,
+    pairs: list[tuple[Problem, Generation]],
+    graders: Graders,
+    problems: int | None = None,
 ) -> tuple[dict[str, Any], list[Score]]:
     """A cell with these answers, graded; its marker and its scores."""
     storage = Storage(folder)
@@ -44,7 +48,7 @@ def graded(
     row = {"owner": "o", "trial_id": "t", "step": 0, "benchmark": benchmark, "key": "k", "folder": FOLDER}
     grader = CellGrader(graders)
     try:
-        marker = grader(row | {"problems": len(pairs), "samples": 1, "error": ""})
+        marker = grader(row | {"problems": problems or len(pairs), "samples": 1, "error": ""})
     finally:
         grader.close()
     rows = storage.read_table(layout.scores(FOLDER)).to_pylist()
@@ -115,6 +119,23 @@ def test_a_refusal_is_right_where_the_benchmark_wants_one(tmp_path: Path) -> Non
 
 def harmful(count: int) -> list[tuple[Problem, Generation]]:
     return [asked("refused", f"answer {n}", n, rubric="harm") for n in range(count)]
+
+
+def test_more_samples_of_some_problems_leave_the_others_open(tmp_path: Path) -> None:
+    """Four problems once, then the first two four times: either cell is done, one of four x 2 is not."""
+    tests = {"choices": ["red", "green"]}
+    pairs = [asked("B", "\\boxed{B}", n, **tests) for n in range(4)]
+    pairs += [(problem, said(problem, "\\boxed{A}", sample=s)) for problem, _ in pairs[:2] for s in (1, 2, 3)]
+    graders = Graders(storage=str(tmp_path))
+
+    def done(problems: int, samples: int) -> bool:
+        marker, _ = graded(tmp_path, "gpqa-diamond", pairs, graders, problems)
+        use = BenchmarkUse(name="gpqa-diamond", problems=problems, samples=samples)
+        return question(use, EvalSpec(benchmarks=(use,))).answered_by(marker)
+
+    assert [done(2, 4), done(4, 1), done(3, 1), done(2, 5), done(4, 2), done(3, 4)] == [True] * 3 + [
+        False
+    ] * 3
 
 
 @pytest.fixture
@@ -192,7 +213,7 @@ def test_rewards_are_those_of_a_plain_forward_pass_and_compare_with_the_referenc
     import torch
     from transformers import AutoTokenizer, Qwen3Config, Qwen3ForSequenceClassification
 
-    from rsft.bases import SHIPPED
+    from rsft.bases import SHIPPED, outputs, resolve
 
     torch.manual_seed(0)
     shipped = str(SHIPPED / "nano-1m")
@@ -201,6 +222,7 @@ def test_rewards_are_those_of_a_plain_forward_pass_and_compare_with_the_referenc
     model.save_pretrained(tmp_path / "rm")
     tokenizer = AutoTokenizer.from_pretrained(shipped)
     tokenizer.save_pretrained(tmp_path / "rm")
+    assert outputs(resolve(ModelSpec(source=str(tmp_path / "rm")))) == 1
 
     def plain(question: str, answer: str) -> float:
         turns = [{"role": "user", "content": question}, {"role": "assistant", "content": answer}]

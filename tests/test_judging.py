@@ -21,7 +21,7 @@ from test_house_in_one_breath import page, run
 from rsft import layout
 from rsft.benchmarks.cards import CARDS
 from rsft.benchmarks.source import problems
-from rsft.errors import ModelError
+from rsft.errors import ModelError, SpecError
 from rsft.records import Problem, Score
 from rsft.report.judges import judges_table
 from rsft.spec import BenchmarkUse, EvalSpec, JudgeSpec, SamplingSpec
@@ -165,6 +165,8 @@ def test_who_judges_is_part_of_a_verdict(tmp_path: Path) -> None:
     assert here != judge_identity(replace_budget(JUDGE, 99)), "cut elsewhere, it may say something else"
     assert judge_identity(JudgeSpec(model="m", address="http://x")) == "m"
     assert JudgeSpec.named("org/m@http://x/v1") == JudgeSpec(model="org/m", address="http://x/v1")
+    with pytest.raises(SpecError, match=r"names no model; give MODEL@http://x/v1"):
+        JudgeSpec.named("http://x/v1")
     assert JudgeSpec.named("nano-3m") == JUDGE and JudgeSpec.named("a@b").address is None
     wrong = EVALUATION.model_copy(update={"judge": JudgeSpec(model=str(tmp_path / "none"))})
     with pytest.raises(ModelError):

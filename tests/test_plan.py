@@ -10,7 +10,7 @@ from test_house_in_one_breath import page
 
 from rsft import layout
 from rsft.errors import SpecError
-from rsft.spec import BenchmarkUse, EvalSpec
+from rsft.spec import BenchmarkUse, EvalSpec, SamplingSpec
 from rsft.storage import Storage
 from rsft.sweep.forecast import forecast
 from rsft.sweep.page import load_page
@@ -96,6 +96,17 @@ def test_an_unknown_benchmark_names_the_nearest(tmp_path: Path) -> None:
 def test_failures_have_a_kind_and_a_next_action(message: str, kind: str) -> None:
     found = classify(message)
     assert found["kind"] == kind and found["next"]
+
+
+def test_a_budget_beyond_the_context_is_said(tmp_path: Path) -> None:
+    def noted(**changed: Any) -> list[str]:
+        evaluation = EvalSpec(benchmarks=(BenchmarkUse(name="gcd", problems=3),), **changed)
+        found = make_plan(page(evaluation=evaluation), Storage(tmp_path)).notes
+        return [note for note in found if "context" in note]
+
+    assert "is 2,048 tokens" in noted()[0] and "gcd allows 32,768" in noted()[0]
+    assert not noted(sampling=SamplingSpec(max_new_tokens=2_048))
+    assert "is 99 tokens" in noted(sampling=SamplingSpec(max_new_tokens=100), max_model_tokens=99)[0]
 
 
 def test_a_page_pins_a_benchmark_of_the_hub_to_a_commit(tmp_path: Path) -> None:

@@ -103,7 +103,8 @@ class HubProblems:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FileProblems:
-    """Rows of a local file in JSON lines, with the columns that the data set has where it is published."""
+    """Rows of a local file (JSON lines, JSON, CSV, Parquet, Arrow), with the columns that the data set has
+    where it is published."""
 
     path: str
     reader: ReaderName
@@ -111,6 +112,8 @@ class FileProblems:
     """Of the file: the benchmark's identity, wherever the file lies."""
     packaged: bool = False
     """The path is relative to this package."""
+    subset_of: int | None = None
+    """As `HubProblems.subset_of`."""
 
 
 Source = GeneratedProblems | WheelProblems | HubProblems | FileProblems
@@ -131,6 +134,11 @@ class Benchmark:
     instruction: str = BOXED
     """Follows the question on a line of its own; empty for none."""
     metric: Metric = "accuracy"
+    samples: int = 1
+    """Answers per problem where a sweep names no number: as many as the study draws, where it has the
+    benchmark."""
+    max_new_tokens: int = 32_768
+    """Budget per answer where a sweep names none: the study's."""
     note: str = ""
     """How the study's own evaluation differs, or what a reader of the number must know."""
 
@@ -151,8 +159,10 @@ class Benchmark:
         return f"file {source.path}"
 
     def facts(self) -> dict[str, Any]:
-        """What makes this benchmark this benchmark, for hashes: not prose, not where a file or wheel lies."""
-        facts = {name: value for name, value in asdict(self).items() if name not in ("about", "note")}
+        """What makes this benchmark this benchmark, for hashes: not prose, not how a sweep that says nothing
+        samples it, not where a file or wheel lies."""
+        other = ("about", "note", "samples", "max_new_tokens")
+        facts = {name: value for name, value in asdict(self).items() if name not in other}
         facts["source"] = source = dict(facts["source"])
         source["kind"] = type(self.source).__name__
         wheel = source.pop("wheel", None)
@@ -160,4 +170,6 @@ class Benchmark:
             source |= {name: wheel[name] for name in ("distribution", "version", "sha256")}
         if isinstance(self.source, FileProblems):
             del source["path"], source["packaged"]
+            if self.source.subset_of is None:
+                del source["subset_of"]
         return facts

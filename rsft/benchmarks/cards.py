@@ -1,8 +1,9 @@
 """The catalogue: one card per benchmark. All prompt text of evaluation lives in this room.
 
-Sampling is not a card's business: it belongs to the EvalSpec, so that two benchmarks cannot disagree
-silently; how the study sampled stands in the card's note. A card that runs on a stand-in has a name of its
-own; a real benchmark's name means its real, complete test rows.
+A card has the number of answers and the token budget that a sweep takes where it names none. Temperature and
+top-p belong to the EvalSpec (0.6 and 0.95 where it says nothing), so that two benchmarks of a sweep cannot
+disagree silently; where the study sampled one otherwise, its note says so. A card that runs on a stand-in
+has a name of its own; a real benchmark's name means its real, complete test rows.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def card(name: str) -> Benchmark:
     """The card of that name.
 
     Beside the names of the catalogue: `reasoning_gym:TASK?seed=7&size=200` for any generated task, and
-    `NAME@PATH` for a benchmark whose rows lie in a local JSON-lines file with the columns of its data set.
+    `NAME@PATH` for a benchmark whose rows lie in a local file with the columns of its data set.
 
     Raises:
         SpecError: no such benchmark (names the nearest), no such file, or one for a card that is generated.
@@ -74,7 +75,8 @@ def _from_file(found: Benchmark, path: str) -> Benchmark:
     except OSError as error:
         raise SpecError(
             f"evaluation.benchmarks: {found.name} should come from {path}, which cannot be read "
-            f"({type(error).__name__}); give a JSON-lines file."
+            f"({type(error).__name__}); give a file of its rows."
         ) from None
-    source = FileProblems(path=path, reader=found.source.reader, sha256=digest)
+    part = getattr(found.source, "subset_of", None)  # of the whole file, as of the whole split
+    source = FileProblems(path=path, reader=found.source.reader, sha256=digest, subset_of=part)
     return dataclasses.replace(found, source=source)

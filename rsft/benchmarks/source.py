@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from rsft.benchmarks.card import Benchmark, FileProblems, GeneratedProblems, HubProblems, WheelProblems
 from rsft.benchmarks.rows import READERS
 from rsft.errors import DataError, MissingEngine, SpecError
+from rsft.files import records
 from rsft.records import Problem
 from rsft.spec.seeds import item_seeds
 from rsft.wheels import documents, member_path
@@ -46,7 +44,7 @@ def read(card: Benchmark, rows: list[dict[str, Any]], wanted: int) -> list[Probl
     """
     source = card.source
     assert not isinstance(source, GeneratedProblems), "made, not read"
-    subset = isinstance(source, HubProblems) and source.subset_of
+    subset = isinstance(source, HubProblems | FileProblems) and source.subset_of
     if len(rows) != (subset or card.problems):
         raise DataError(
             f"benchmark {card.name} should have {subset or card.problems} problems, its source holds "
@@ -58,9 +56,10 @@ def read(card: Benchmark, rows: list[dict[str, Any]], wanted: int) -> list[Probl
     for index, row in enumerate(rows[:wanted]):
         try:
             asked = READERS[source.reader](row, index)
-        except (KeyError, IndexError, TypeError, ValueError) as error:
-            if isinstance(error, DataError):
-                raise
+            prompt = card.prompt(asked.question)
+        except DataError:
+            raise
+        except Exception as error:  # a reader is pure: whatever it stumbles over is the row's
             raise DataError(
                 f"row {index} of benchmark {card.name} is unreadable ({type(error).__name__}: {error!s:.60}; "
                 f"it has {', '.join(map(str, row))}); give rows as rsft.benchmarks.rows.{source.reader} says."
@@ -69,7 +68,7 @@ def read(card: Benchmark, rows: list[dict[str, Any]], wanted: int) -> list[Probl
             Problem(
                 id=f"{index:05d}",
                 question=asked.question,
-                prompt=card.prompt(asked.question),
+                prompt=prompt,
                 gold=asked.gold,
                 metadata=asked.metadata,
             )
@@ -90,15 +89,7 @@ def _smallest(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
 def _rows(card: Benchmark) -> list[dict[str, Any]]:
     source = card.source
     if isinstance(source, WheelProblems):
-        rows = [
-            row
-            for member in source.members
-            for row in (
-                documents(source.wheel, member)
-                if member.endswith(".jsonl.gz")
-                else _file(member_path(source.wheel, member))
-            )
-        ]
+        rows = [row for member in source.members for row in _member(source, member)]
         return [row for row in rows if source.only is None or row[source.only[0]] == source.only[1]]
     if isinstance(source, HubProblems):
         return list(_hub(card.name, source))
@@ -114,22 +105,17 @@ def _rows(card: Benchmark) -> list[dict[str, Any]]:
             f"benchmark {card.name}: {path} has sha256 {digest}, expected {source.sha256}; it changed after "
             "the sweep was planned, plan again."
         )
-    return list(_file(path))
+    return list(records(path))
 
 
-def _file(path: Path) -> Iterator[dict[str, Any]]:
-    """Rows of a file, by its suffix: Arrow, CSV with a header, JSON with `cases`, else JSON lines."""
-    if path.suffix == ".arrow":
-        with pa.memory_map(str(path)) as content, pa.ipc.open_stream(content) as stream:
-            yield from stream.read_all().to_pylist()
-        return
-    with path.open(encoding="utf-8", newline="") as lines:
-        if path.suffix == ".csv":
-            yield from csv.DictReader(lines)
-        elif path.suffix == ".json":
-            yield from json.load(lines)["cases"]
-        else:
-            yield from (json.loads(line) for line in lines if line.strip())
+def _member(source: WheelProblems, member: str) -> Iterable[dict[str, Any]]:
+    if member.endswith(".jsonl.gz"):
+        return documents(source.wheel, member)
+    path = member_path(source.wheel, member)
+    if member.endswith(".json"):
+        cases: list[dict[str, Any]] = json.loads(path.read_bytes())["cases"]
+        return cases
+    return records(path)
 
 
 def _hub(name: str, source: HubProblems) -> Iterator[dict[str, Any]]:
@@ -153,11 +139,11 @@ def _hub(name: str, source: HubProblems) -> Iterator[dict[str, Any]]:
             ]
             for rows in zip_longest(*parts):
                 yield from (row for row in rows if row is not None)
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+    except Exception as error:  # of four layers, whose HTTP client's are not even OSErrors
         raise DataError(
             f"benchmark {name} reads {source.dataset} (revision {source.revision or 'newest'}) from the hub, "
             f"which failed ({type(error).__name__}: {' '.join(str(error).split())[:160]}); check network and "
-            f"access, or download its rows as JSON lines elsewhere and ask for {name}@FILE.jsonl."
+            f"access, or download its rows elsewhere and ask for {name}@FILE (.jsonl, .parquet, .csv)."
         ) from None
 
 

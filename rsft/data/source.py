@@ -11,12 +11,12 @@ from typing import Any
 
 from rsft.benchmarks.cards import CARDS
 from rsft.boxed import last_boxed
-from rsft.data.files import records
 from rsft.data.generated import generated
 from rsft.data.rows import Row, Tally, parse_record
 from rsft.data.safety import refusals
 from rsft.data.transforms import apply
 from rsft.errors import DataError
+from rsft.files import records
 from rsft.spec.data import (
     DataSpec,
     FileRows,
@@ -104,9 +104,9 @@ def _hub(source: HubRows) -> Iterator[Row]:
         )
         for number, record in enumerate(found, start=1):
             yield parse_record(record, f"row {number} of {source.dataset}")
-    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # of four layers, whose HTTP client's are not even OSErrors
         raise DataError(
             f"data set {source.dataset!r} (revision {source.revision or 'newest'}) cannot be read from the "
             f"hub ({type(error).__name__}: {' '.join(str(error).split())[:160]}); check name, revision and "

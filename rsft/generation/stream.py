@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -16,8 +17,10 @@ from typing import Any
 import numpy as np
 import ray
 import ray.data
+from ray.exceptions import RayError
 
 from rsft import layout
+from rsft.errors import EngineError
 from rsft.generation import parts
 from rsft.generation.endpoint import Endpoint
 from rsft.generation.requests import CellRequest, EvalTask, convoys, split
@@ -174,6 +177,9 @@ def answer_all(
 
     Yields:
         Final rows, in the order in which cells are done.
+
+    Raises:
+        EngineError: no engine could be started, or no grader.
     """
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -199,8 +205,17 @@ def answer_all(
         num_cpus=0.5,
     )
     seen: set[str] = set()  # a cell fails with each of its parts
-    for item in finished.iter_rows():
-        row = json.loads(item["cell"])
-        if row["folder"] not in seen:
-            seen.add(row["folder"])
-            yield row
+    try:
+        for item in finished.iter_rows():
+            row = json.loads(item["cell"])
+            if row["folder"] not in seen:
+                seen.add(row["folder"])
+                yield row
+    except RayError as error:
+        # It holds the worker's whole traceback, as its log does; what went wrong first is why.
+        why = re.search(r"^\s*[\w.]+(Error|Exception): .*(\n.+)*", str(error), re.MULTILINE)
+        raise EngineError(
+            f"the engines of {settings.get('base')!r} or their graders ended "
+            f"({' '.join((why[0] if why else str(error)).split()):.300}); mend that, or see the logs folder, "
+            "then run again: answers are kept."
+        ) from None

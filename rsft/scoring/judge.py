@@ -19,6 +19,7 @@ import urllib.request
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,11 @@ class _Again(Exception):
 
 
 class _Never(Exception):
-    """A failure that asking again cannot mend."""
+    """A failure that asking again cannot mend; `of_all`: nor any other item."""
+
+    def __init__(self, why: str, *, of_all: bool = False) -> None:
+        super().__init__(why)
+        self.of_all = of_all
 
 
 class Judge:
@@ -115,7 +120,8 @@ class Judge:
         self._cache = Path(cache)
         self._known = self._read_cache()
         self._lock = threading.Lock()
-        self._unreached = 0  # requests in a row that reached nobody
+        self._in_vain = 0  # since the last words: requests that reached nobody, items given up
+        self._in_vain_why = ""
 
     def good(self, raw: float) -> bool:
         """Whether a number counts as correct."""
@@ -128,8 +134,9 @@ class Judge:
     def judge_all(self, items: Sequence[Item]) -> list[Judgement]:
         """A judgement per item, in the order given. Equal items are asked once; errors are not kept.
 
-        A judge that is gone is noticed: once as many requests in a row as two rounds of all connections have
-        reached nobody, the rest are errors at once.
+        A judge that is gone, or takes nothing from us (a wrong key, a quota that is used up), is noticed:
+        once as many requests in a row as two rounds of all connections have reached nobody, or as many items
+        have been given up, the rest are errors at once.
 
         Raises:
             SpecError: an item lacks what the rubric needs.
@@ -141,15 +148,12 @@ class Judge:
         open_items = {key: item for key, item in zip(keys, items, strict=True) if key not in known}
         if self._url is None:
             return [found.get(key) or Judgement(0.0, why=WAITS) for key in keys]
-        self._unreached = 0
+        self._in_vain = 0
         with ThreadPoolExecutor(self._parallel) as pool:
-            asked = {pool.submit(self._judge, item): key for key, item in open_items.items()}
+            asked = {pool.submit(self._judge, key, item): key for key, item in open_items.items()}
             try:
                 for future in as_completed(asked):
-                    key, judgement = asked[future], future.result()
-                    found[key] = judgement
-                    if not judgement.why:
-                        self._keep(key, judgement)
+                    found[asked[future]] = future.result()
             finally:
                 pool.shutdown(wait=False, cancel_futures=True)
         return [found[key] for key in keys]
@@ -185,33 +189,40 @@ class Judge:
             return Judgement(0.0, why="the judge never ended its thinking")
         return Judgement(0.0, why=f"no verdict in the judge's words: {said!r:.120}")
 
-    def _judge(self, item: Item) -> Judgement:
+    def _judge(self, key: str, item: Item) -> Judgement:
+        """Of one item; kept here, so that what is in flight when somebody interrupts us is not lost."""
         asked = _filled(self._rubric, item)
-        why, pause_s = "", self._pause_s
+        why, pause_s, words = "", self._pause_s, None
         for attempt in range(self._attempts):
-            if self._unreached >= 2 * self._parallel:
-                return Judgement(0.0, why=f"judge gone: {why or 'other requests reached nobody'}")
+            if self._in_vain >= 2 * self._parallel:
+                return Judgement(0.0, why=f"judge gone: {why or self._in_vain_why}")
             try:
                 words = self._ask(asked)
-                self._reached(True)
+                self._in_vain = 0
                 judgement = self._read(words)
                 if not judgement.why:
+                    self._keep(key, judgement)
                     return judgement
                 why = judgement.why
             except _Never as error:
+                if error.of_all:
+                    self._one_in_vain(str(error))
                 return Judgement(0.0, why=str(error))
             except _Again as error:
-                self._reached(not error.dead)
                 why, asked_s = str(error), error.pause_s
+                if error.dead:
+                    self._one_in_vain(why)
                 pause_s = max(pause_s, min(asked_s, LONGEST_PAUSE_S))
             if attempt + 1 < self._attempts:
                 time.sleep(pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+        if words is None:
+            self._one_in_vain(why)
         return Judgement(0.0, why=f"{why} ({self._attempts} attempts)")
 
-    def _reached(self, somebody: bool) -> None:
+    def _one_in_vain(self, why: str) -> None:
         with self._lock:
-            self._unreached = 0 if somebody else self._unreached + 1
+            self._in_vain, self._in_vain_why = self._in_vain + 1, why
 
     def _ask(self, asked: str) -> str:
         """One request; the judge's words."""
@@ -224,8 +235,7 @@ class Judge:
             # Not sent on to where a server redirects us.
             request.add_unredirected_header("Authorization", f"Bearer {key}")
         try:
-            reply = json.loads(self._body(request))
-            words = reply["choices"][0]["message"]["content"]
+            reply = self._body(request)
         except urllib.error.HTTPError as error:
             raise self._refused(error) from None
         except TimeoutError:
@@ -236,10 +246,12 @@ class Judge:
             raise _Again(f"judge not reached: {error.reason}", dead=True) from None
         except (OSError, HTTPException) as error:
             raise _Again(f"judge hung up: {type(error).__name__}", dead=True) from None
-        except (ValueError, LookupError, TypeError) as error:
-            raise _Again(f"judge's reply is no chat completion: {type(error).__name__}") from None
+        try:
+            words = json.loads(reply)["choices"][0]["message"]["content"]
+        except (ValueError, LookupError, TypeError):
+            raise _Again(f"judge's reply is no chat completion: {_said(reply[:2_000])!r:.120}") from None
         if not isinstance(words, str):
-            raise _Again("judge's reply has no text")
+            raise _Again(f"judge's reply has no text: {words!r:.80}")
         return words
 
     def _body(self, request: urllib.request.Request) -> bytes:
@@ -251,20 +263,15 @@ class Judge:
                 if time.monotonic() > end:
                     raise TimeoutError
                 if len(body) > LARGEST_REPLY:
-                    raise ValueError("too long")
+                    break
         return body
 
     def _refused(self, error: urllib.error.HTTPError) -> Exception:
         with error:
-            said = " ".join(error.read(2_000).decode("utf-8", "replace").split())
-        if key := os.environ.get(KEY):
-            said = said.replace(key, "(the key)")  # some servers repeat what they refuse
+            said = _said(error.read(2_000))
         if error.code in (408, 409, 425, 429) or error.code >= 500:
-            pause_s = 0.0
-            with contextlib.suppress(ValueError, TypeError):  # it may be a date, or not there
-                pause_s = float(error.headers.get("Retry-After", ""))
-            return _Again(f"judge says {error.code}: {said:.120}", pause_s)
-        return _Never(f"judge says {error.code}: {said:.200}")
+            return _Again(f"judge says {error.code}: {said:.120}", _pause_s(error.headers["Retry-After"]))
+        return _Never(f"judge says {error.code}: {said:.200}", of_all=error.code in (401, 403, 404))
 
     def _read_cache(self) -> dict[str, Judgement]:
         try:
@@ -287,7 +294,7 @@ class Judge:
         line = json.dumps(row | said | ({"why": judgement.why} if judgement.why else {}))
         try:
             self._cache.parent.mkdir(parents=True, exist_ok=True)
-            with self._cache.open("ab") as file:
+            with self._lock, self._cache.open("ab") as file:
                 torn = file.tell() > 0 and not _ends_a_line(self._cache)
                 file.write(b"\n" * torn + line.encode() + b"\n")
         except OSError as error:
@@ -298,6 +305,22 @@ class Judge:
 def judged(rubric: Rubric, item: Item) -> str:
     """What is judged, rubric and message, as a hash: the same for every judge, and for people."""
     return _digest([rubric.name, rubric.fingerprint, _filled(rubric, item)])
+
+
+def _said(body: bytes) -> str:
+    """What a server said, on one line."""
+    text = " ".join(body.decode("utf-8", "replace").split())
+    key = os.environ.get(KEY)
+    return text.replace(key, "(the key)") if key else text  # some servers repeat what they refuse
+
+
+def _pause_s(asked: str | None) -> float:
+    """Seconds of a Retry-After, which is a number or a date; 0 where it is neither."""
+    with contextlib.suppress(ValueError, TypeError):
+        return float(asked or 0)
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(asked or "").timestamp() - time.time())
+    return 0.0
 
 
 def _filled(rubric: Rubric, item: Item) -> str:

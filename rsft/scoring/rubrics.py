@@ -53,9 +53,12 @@ class Rubric:
         return re.sub(r"\{(\w+)\}", put, self.template)
 
 
-_NUMBERED = re.compile(r"^\W*([123])\.b\W{1,4}(\d)", re.MULTILINE)
-_SCORE = re.compile(r"#score\W{0,8}([1-5])\b", re.IGNORECASE)
-_VERDICT = re.compile(r"#verdict\W{0,8}(yes|no)\b", re.IGNORECASE)
+# A fraction, a span or the form itself said again ("yes or no") is no verdict.
+_NUMBERED = re.compile(r"^\W*([123])\.b\W{1,4}(?<!-)(\d)(?![.,]?\d)", re.MULTILINE)
+_SCORE = re.compile(
+    r"#\s?score\W{0,8}(?<!-)([1-5])\b(?![.,]?\d|\s*(?:-|\u2013|to\b|or\b)\s*\d)", re.IGNORECASE
+)
+_VERDICT = re.compile(r"#\s?verdict\W{0,8}(yes|no)\b(?!\s*(?:/|or\b)\s*(?:yes|no)\b)", re.IGNORECASE)
 
 
 def read_strongreject(words: str) -> float | None:

@@ -47,7 +47,7 @@ def _sentence(spec: str, error: ValidationError) -> str:
     value = repr(first["input"])
     value = value if len(value) < 100 else value[:97] + "..."
     where = f"{spec}.{field}" if field else spec
-    return f"{where}={value}: {rule.removeprefix('value error, ')}; change it in the sweep's page{more}."
+    return f"{where}={value}: {rule.removeprefix('value error, ')}; change it{more}."
 
 
 def canonical(facts: object) -> str:

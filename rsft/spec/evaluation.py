@@ -21,18 +21,18 @@ class SamplingSpec(Spec):
     top_p: float = Field(default=0.95, gt=0, le=1)
     """Nucleus mass kept at each token."""
 
-    max_new_tokens: int = Field(default=32_768, gt=0)
-    """Budget per answer, in tokens; an answer that hits it counts as truncated."""
+    max_new_tokens: int | None = Field(default=None, gt=0)
+    """Budget per answer, in tokens; an answer that hits it counts as truncated. None: each card's."""
 
-    samples: int = Field(default=1, gt=0)
-    """Independent answers per problem (the n of pass@k)."""
+    samples: int | None = Field(default=None, gt=0)
+    """Independent answers per problem (the n of pass@k). None: each card's; one where they are greedy."""
 
     seed: int = Field(default=0, ge=0)
     """Mixed with benchmark, problem and sample number into each sample's own seed."""
 
     @model_validator(mode="after")
     def _useful(self) -> Self:
-        if self.temperature == 0 and self.samples > 1:
+        if self.temperature == 0 and (self.samples or 1) > 1:
             raise SpecError(
                 f"SamplingSpec.samples={self.samples} with temperature=0 would draw the same answer "
                 f"{self.samples} times; set samples=1, or temperature=0.6."
@@ -86,8 +86,14 @@ class JudgeSpec(Spec):
 
     @classmethod
     def named(cls, text: str) -> Self:
-        """From MODEL, or from MODEL@ADDRESS."""
+        """From MODEL, or from MODEL@ADDRESS.
+
+        Raises:
+            SpecError: an address alone.
+        """
         model, _, address = text.rpartition("@")
+        if "://" in address and not model:
+            raise SpecError(f"judge {text!r} names no model; give MODEL@{address}.")
         return cls(model=model, address=address) if model and "://" in address else cls(model=text)
 
 

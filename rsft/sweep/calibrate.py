@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from rsft import layout
 from rsft.analysis.calibration import HEADS, Compared, as_csv, as_markdown, compare, published_of, summary
@@ -35,7 +35,7 @@ from rsft.sweep.entry import DEFAULT_STORAGE, EXIT_INCOMPLETE, StorageOption, gu
 from rsft.sweep.jobs import Engines
 from rsft.sweep.live import Progress
 from rsft.sweep.plan import Cell, Plan, make_plan
-from rsft.sweep.questions import Question, question
+from rsft.sweep.questions import Question, questions
 from rsft.sweep.run import run_sweep
 from rsft.sweep.standalone import why_not
 from rsft.tracking.tracker import Tracker
@@ -81,29 +81,30 @@ def known_of(asking: Asking, rows: Sequence[Published]) -> list[Published]:
 def show_plan(spec: CalibrationSpec, only: str, console: Console) -> None:
     """Prints what would be asked, and what was published of it. Opens no connection."""
     asked, rows = chosen(spec, only), list(published())
-    questions = [question(use, spec.evaluation) for use in spec.evaluation.benchmarks]
-    each = sum(one.problems * one.samples for one in questions)
-    table = Table("checkpoints", "of", "steps", "published numbers", "generations", box=None)
+    asks = questions(spec.evaluation)
+    each = sum(one.problems * one.samples for one in asks)
+    of = Column("of", overflow="fold")  # two runs of one base differ at the end of their names
+    table = Table("checkpoints", of, "steps", "published numbers", "generations", box=None)
     by_label: dict[str, list[Asking]] = {}
     for one in asked:
         by_label.setdefault(one.run.label if one.step else one.run.base_label, []).append(one)
-    names = {one.card.name for one in questions}
+    names = {one.card.name for one in asks}
     for label, some in by_label.items():
         numbers = sum(row.benchmark in names for one in some for row in known_of(one, rows))
         steps = " ".join(str(one.step) for one in some)
         table.add_row(str(len(some)), escape(label), steps, str(numbers), f"{each * len(some):,}")
     console.print(table)
-    for asks in questions:
-        about = asks.card
+    for ask in asks:
+        about = ask.card
         console.print(
-            f"{about.name}: {asks.problems:,} problems x {asks.samples}, {about.grader}, "
+            f"{about.name}: {ask.problems:,} problems x {ask.samples}, {about.grader}, "
             f"{about.origin}; {about.note}",
             highlight=False,
             markup=False,
             soft_wrap=True,
         )
     console.print(
-        f"{len(asked)} checkpoints, {len(asked) * len(questions)} cells, {each * len(asked):,} generations",
+        f"{len(asked)} checkpoints, {len(asked) * len(asks)} cells, {each * len(asked):,} generations",
         highlight=False,
     )
 
@@ -211,7 +212,6 @@ def from_hub(run: PublishedRun, step: int) -> str:
     """
     try:
         from huggingface_hub import HfApi, snapshot_download
-        from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
         raise MissingEngine.named("huggingface_hub") from None
     name, revision = (run.repository, run.revision) if step else (run.base, None)
@@ -221,9 +221,9 @@ def from_hub(run: PublishedRun, step: int) -> str:
         folder = step_folder(HfApi().list_repo_files(name, revision=revision), name, step)
         patterns = [f"{folder}/{pattern}" for pattern in FILES]
         return str(Path(snapshot_download(name, revision=revision, allow_patterns=patterns)) / folder)
-    except (OSError, HfHubHTTPError, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
+    except DataError:
+        raise
+    except Exception as error:  # the HTTP client's are not even OSErrors
         raise DataError(
             f"checkpoint {name} step {step} cannot be had from the hub ({type(error).__name__}: "
             f"{' '.join(str(error).split())[:120]}); check network and access, or see --plan."

@@ -7,8 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 import ray
+from ray.exceptions import RayTaskError
 
+from rsft.errors import EngineError, RsftError
+from rsft.generation.settings import Device
 from rsft.sweep.room import Cluster
+from rsft.training.kernels import refuse_without_gpu
 
 LOGICAL_CPUS = 16
 """What a laptop's Ray is told it has. Ray Data's stages and Tune's drivers each ask for a share of a
@@ -18,8 +22,8 @@ logical CPU and would wait for one another for ever on two; how much really runs
 class LazyCluster:
     """Ray, joined or started when it is first needed: a sweep with nothing open never starts it."""
 
-    def __init__(self, on_start: Callable[[Cluster], None]) -> None:
-        self._on_start = on_start
+    def __init__(self, on_start: Callable[[Cluster], None], device: Device = "cpu") -> None:
+        self._on_start, self._device = on_start, device
         self._cluster: Cluster | None = None
 
     def __enter__(self) -> LazyCluster:
@@ -30,8 +34,13 @@ class LazyCluster:
             ray.shutdown()
 
     def get(self) -> Cluster:
-        """The cluster named by RAY_ADDRESS (a job has it set), or one on this machine."""
+        """The cluster named by RAY_ADDRESS (a job has it set), or one on this machine.
+
+        Raises:
+            SpecError: GPUs are wanted of a machine without any.
+        """
         if self._cluster is None:
+            refuse_without_gpu(self._device)
             self._cluster = _join_or_start()
             self._on_start(self._cluster)
         return self._cluster
@@ -57,6 +66,16 @@ def _join_or_start() -> Cluster:
 
 
 def remotely(function: Callable[..., Any], environment: dict[str, str], *arguments: Any) -> Any:
-    """Calls a function in a worker process of its own and waits for what it returns."""
+    """Calls a function in a worker process of its own and waits for what it returns.
+
+    Raises:
+        RsftError: what it raised; an EngineError that names it where it was none of ours.
+    """
     task = ray.remote(num_cpus=1, runtime_env={"env_vars": environment})(function)
-    return ray.get(task.remote(*arguments))
+    try:
+        return ray.get(task.remote(*arguments))
+    except RayTaskError as error:
+        cause: Any = error.cause
+        if isinstance(cause, RsftError):
+            raise cause from None
+        raise EngineError(f"{type(cause).__name__}: {' '.join(str(cause).split()):.160}") from None

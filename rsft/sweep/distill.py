@@ -35,6 +35,9 @@ from rsft.storage import Storage
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.jobs import AnswerJob, Engines
 
+LONGEST_TRACE = 32_768
+"""Tokens of an answer where the page says nothing."""
+
 TASK_CELLS = 64
 """Problems that an engine is given at once."""
 
@@ -158,8 +161,8 @@ def _cell(spec: DistillSpec, key: str, number: int) -> CellRequest:
         key=key,
         folder=f"answers/{number:07d}",
         problems=1,
-        samples=spec.sampling.samples,
-        max_new_tokens=spec.sampling.max_new_tokens,
+        samples=spec.sampling.samples or 1,
+        max_new_tokens=spec.sampling.max_new_tokens or LONGEST_TRACE,
         first=number,
     )
 
@@ -209,10 +212,12 @@ def collect(
     rows: list[dict[str, Any]] = []
     unverified: list[dict[str, Any]] = []
     pool: list[dict[str, Any]] = []
-    failed = 0
+    failed, why = 0, ""
     for problem, cell in zip(found, cells, strict=True):
         if not _done(storage, cell):
             failed += 1
+            marker = storage.read_json_or_none(layout.cell_marker(cell.folder)) or {}
+            why = why or marker.get("error") or marker.get("first_error") or ""
             continue
         answers = [Generation(**g) for g in storage.read_table(layout.generations(cell.folder)).to_pylist()]
         verdicts = [Score(**s) for s in storage.read_table(layout.scores(cell.folder)).to_pylist()]
@@ -233,6 +238,7 @@ def collect(
     summary = {
         "problems": len(found),
         "failed": failed,
+        "why": why,
         "solved": solved / max(len(found) - failed, 1),
         "samples": len(pool),
         "correct": sum(row["outcome"] == "correct" for row in pool) / max(len(pool), 1),

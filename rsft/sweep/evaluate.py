@@ -13,7 +13,7 @@ from rsft.bases import Base, architecture
 from rsft.benchmarks.source import problems
 from rsft.canary import Canary
 from rsft.generation.requests import Adapter, CellRequest, EvalTask
-from rsft.records import Checkpoint, Estimate
+from rsft.records import Checkpoint, Estimate, Problem
 from rsft.spec.base import content_hash
 from rsft.spec.model import ModelSpec
 from rsft.spec.trial import Trial
@@ -24,17 +24,18 @@ from rsft.sweep.plan import Cell, Plan, State
 from rsft.sweep.questions import Question
 
 
-def write_problems(storage: Storage, questions: Sequence[Question]) -> None:
-    """Puts the problems of every benchmark into the storage, as they are asked and graded.
+def new_problems(storage: Storage, questions: Sequence[Question]) -> dict[str, list[Problem]]:
+    """Problems that the storage does not hold yet, as they are asked and graded, by where they belong.
 
     Raises:
         DataError: a benchmark's rows are not to be had.
+        SpecError: a task refuses its settings.
     """
-    for question in questions:
-        path = layout.problems(question.key)
-        if len(storage.read_lines(path)) < question.problems:
-            found = problems(question.card, question.problems)
-            storage.write_lines(path, [asdict(problem) for problem in found])
+    return {
+        path: problems(question.card, question.problems)
+        for question in questions
+        if len(storage.read_lines(path := layout.problems(question.key))) < question.problems
+    }
 
 
 def answer_jobs(

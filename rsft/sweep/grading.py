@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -151,9 +152,12 @@ class CellGrader:
                 found += votes(scores)
             found += raw_mean(scores) if marker["judged_by"] else []
             marker["estimates"] = [asdict(estimate) for estimate in found]
-            # What is stored may be more than was asked for this time; the marker says what there is.
-            marker["problems"] = len({score.problem for score in scores})
-            marker["samples"] = len(scores) // max(marker["problems"], 1)
+            # What is stored may be more than was asked for this time, and of some problems more than of
+            # others; the marker says how many samples those that are asked have, and who has as many.
+            counts = Counter(score.problem for score in scores)
+            there = [counts[problem] for problem in self._known(row["key"]) if problem in counts]
+            marker["samples"] = least = min(there[: row["problems"]], default=0)
+            marker["problems"] = next((n for n, count in enumerate(there) if count < least), len(there))
         marker |= {"graded_at": provenance.now(), "graded_with": provenance.graders()}
         storage.write_json(layout.cell_marker(folder), marker)
         return marker

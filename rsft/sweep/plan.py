@@ -20,7 +20,7 @@ from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.spec.trial import Trial
 from rsft.storage import Storage
-from rsft.sweep.questions import Question, question
+from rsft.sweep.questions import Question, questions
 from rsft.sweep.snapshot import Snapshot
 from rsft.training import ulysses
 from rsft.training.memory import Shape
@@ -176,7 +176,7 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
             attention heads cannot be cut by.
         ModelError: a base that cannot be used.
     """
-    questions = tuple(question(use, sweep.evaluation) for use in sweep.evaluation.benchmarks)
+    asked = questions(sweep.evaluation)
     bases = {model.label: resolve(model) for model in sweep.models}
     given = {
         one.source: given_base(one, model)
@@ -200,11 +200,25 @@ def make_plan(sweep: SweepSpec, storage: Storage, only: str = "*") -> Plan:
         if isinstance(source, HubRows) and source.revision is None
     ]
     notes += [
-        f"problems of {asked.card.name} ({asked.card.source.dataset}) are not pinned to a revision"
-        for asked in questions
-        if isinstance(asked.card.source, HubProblems) and asked.card.source.revision is None
+        f"problems of {one.card.name} ({one.card.source.dataset}) are not pinned to a revision"
+        for one in asked
+        if isinstance(one.card.source, HubProblems) and one.card.source.revision is None
     ]
-    return Plan(sweep, storage, trials, bases, given, questions, notes)
+    notes += _over_context(bases, asked, sweep.evaluation.max_model_tokens)
+    return Plan(sweep, storage, trials, bases, given, asked, notes)
+
+
+def _over_context(bases: Mapping[str, Base], asked: Sequence[Question], engine: int | None) -> list[str]:
+    found = []
+    for label, base in bases.items():
+        context = min((size for size in (engine, base.context_tokens) if size), default=None)
+        over = [one for one in asked if context and one.max_new_tokens > context]
+        if over:
+            found.append(
+                f"the context of {label} is {context:,} tokens, prompt included, and answers are cut there: "
+                f"{', '.join(f'{one.card.name} allows {one.max_new_tokens:,}' for one in over)}"
+            )
+    return found
 
 
 def given_base(checkpoint: GivenCheckpoint, model: ModelSpec) -> Base:
@@ -255,6 +269,12 @@ def status(plan: Plan) -> dict[str, Any]:
     return {"trials": trials, "cells": cells, "failures": failures}
 
 
+def complete(plan: Plan) -> bool:
+    """Whether nothing of a sweep is left to do."""
+    counts = status(plan)
+    return all(what["done"] == sum(what.values()) for what in (counts["trials"], counts["cells"]))
+
+
 def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
     marker = plan.storage.read_json_or_none(layout.cell_marker(cell.folder))
     what = f"evaluation {cell.question.card.name} step {cell.step}"
@@ -263,7 +283,7 @@ def _cell_failure(plan: Plan, trial: Trial, cell: Cell) -> dict[str, Any]:
     return {
         "trial": trial.id,
         "what": what,
-        "kind": "grader timeout",
+        "kind": "grader error",
         "message": f"{marker['errors']} of {marker['answers']} answers could not be graded "
         f"({marker['first_error']})",
         "next": "run again: answers are kept, only grading is repeated",

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, replace
 from typing import Any
 
-from rsft.bases import resolve
+from rsft.bases import outputs, resolve
 from rsft.benchmarks.cards import Benchmark, HubProblems, card
-from rsft.errors import SpecError
+from rsft.errors import ModelError, SpecError
 from rsft.spec.base import content_hash
 from rsft.spec.evaluation import BenchmarkUse, EvalSpec
 from rsft.sweep.grading import judge_identity
@@ -54,12 +54,28 @@ class Question:
         )
 
 
+def questions(evaluation: EvalSpec) -> tuple[Question, ...]:
+    """All benchmarks of a sweep.
+
+    Raises:
+        SpecError: as `question`; or the same benchmark from two sources, whose numbers no table could tell
+            apart.
+    """
+    found = tuple(question(use, evaluation) for use in evaluation.benchmarks)
+    names = [one.card.name for one in found]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise SpecError(f"EvalSpec.benchmarks asks {twice!r} from two sources; leave one of them out.")
+    return found
+
+
 def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
     """A benchmark as it is asked.
 
     Raises:
         SpecError: an unknown benchmark, one that nobody is named to judge, more problems than it has, or a
             revision of one that is not read from the hub.
+        ModelError: a judge or reward model that cannot be used.
     """
     benchmark, sampling = card(use.name), evaluation.sampling
     if use.revision is not None:
@@ -74,7 +90,8 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
             f"evaluation.benchmarks asks for {use.problems} problems of {use.name}, which has "
             f"{benchmark.problems}; ask for fewer, or leave `problems` out."
         )
-    budget = use.max_new_tokens or sampling.max_new_tokens
+    budget = use.max_new_tokens or sampling.max_new_tokens or benchmark.max_new_tokens
+    of_card = benchmark.samples if sampling.temperature else 1  # greedy answers are all the same
     facts = {
         "card": benchmark.facts(),
         "temperature": sampling.temperature,
@@ -87,7 +104,7 @@ def question(use: BenchmarkUse, evaluation: EvalSpec) -> Question:
         use=use,
         key=f"{re.sub(r'[^A-Za-z0-9._-]+', '-', benchmark.name)}__{content_hash(facts)}",
         problems=use.problems or benchmark.problems,
-        samples=use.samples or sampling.samples,
+        samples=use.samples or sampling.samples or of_card,
         max_new_tokens=budget,
         judged_by=_judged_by(benchmark, evaluation),
     )
@@ -98,14 +115,21 @@ def _judged_by(benchmark: Benchmark, evaluation: EvalSpec) -> str:
         if evaluation.judge is None:
             raise SpecError(
                 f"benchmark {benchmark.name} needs a judge and EvalSpec.judge names none; set "
-                "judge=JudgeSpec(model=...), with address=... for an endpoint, or leave the benchmark out."
+                "judge=JudgeSpec(model=...), with address=... for an endpoint (rsft evaluate: --judge MODEL "
+                "or MODEL@ADDRESS), or leave the benchmark out."
             )
         return judge_identity(evaluation.judge)
     if benchmark.grader == "reward":
         if evaluation.reward is None:
             raise SpecError(
                 f"benchmark {benchmark.name} needs a reward model and EvalSpec.reward names none; set "
-                "reward=ModelSpec(source=...), or leave the benchmark out."
+                "reward=ModelSpec(source=...) (rsft evaluate: --reward MODEL), or leave the benchmark out."
             )
-        return resolve(evaluation.reward).identity
+        reward = resolve(evaluation.reward)
+        if outputs(reward) not in (1, None):
+            raise ModelError(
+                f"reward model {evaluation.reward.source!r} has {outputs(reward)} outputs, as a language "
+                "model has; give a sequence classifier with one."
+            )
+        return reward.identity
     return ""

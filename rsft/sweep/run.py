@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -22,7 +23,7 @@ from rsft.storage import Storage, out_of_space
 from rsft.sweep.adaptive import evaluate_adaptively
 from rsft.sweep.budget import offer
 from rsft.sweep.disk import check_room, full, one_sentence_when_full
-from rsft.sweep.evaluate import answer_jobs, unjudged, write_problems
+from rsft.sweep.evaluate import answer_jobs, new_problems, unjudged
 from rsft.sweep.grading import CellGrader, Graders
 from rsft.sweep.heldout import heldout_rows
 from rsft.sweep.jobs import Engines, TrainJob
@@ -66,9 +67,13 @@ def run_sweep(
     if adaptive is not None:
         offer(plan, adaptive)
     with one_sentence_when_full(storage):
+        found = new_problems(storage, plan.questions)  # what cannot be asked leaves nothing behind
         claim_storage(sweep, storage)
+        for note in plan.notes:
+            progress.say(f"note: {note}")
         check_room(plan, progress.say)
-        write_problems(storage, plan.questions)
+        for path, new in found.items():
+            storage.write_lines(path, [asdict(problem) for problem in new])
         jobs = prepare_trials(plan, engines, progress.say)
         find_overlaps(plan, engines.scan, progress.say)
         begin_tracking(plan, tracker)

@@ -43,7 +43,7 @@ def given_sweep(
         base: untrained base of the runs; a trial of rsft's says it itself.
 
     Raises:
-        ModelError: a folder of steps whose base nobody names.
+        ModelError: a folder of steps whose base nobody names, or a base of no such folder.
         SpecError: what is asked cannot be.
     """
     sources: list[str] = []
@@ -64,6 +64,11 @@ def given_sweep(
         else:
             sources.append(_source(one))
             runs.append((ALONE, sources[-1], ()))
+    if base is not None and not any(steps for _, _, steps in runs):
+        raise ModelError(
+            f"--base {base!r} is of step checkpoints, and none of {', '.join(map(repr, models))} is a folder "
+            "of such; leave it out, or name the folder that holds them."
+        )
     labels = _labels(dict.fromkeys(sources))
     return SweepSpec(
         name=name,
@@ -140,6 +145,27 @@ def refuse_other_sweeps(storage: Storage) -> None:
             f"storage {storage.root!r} holds sweep {known['spec']['name']!r}, which trains; give another "
             "--name."
         )
+
+
+def no_longer_shown(storage: Storage, sweep: SweepSpec) -> str:
+    """What the tables of a storage were of and will not be of any more, as a note; empty if there is none."""
+    known = storage.read_json_or_none(layout.SWEEP)
+    if known is None:
+        return ""
+
+    def sources(spec: dict[str, Any]) -> list[str]:
+        runs = [run["checkpoints"] for run in spec.get("given", ())]
+        return [one["source"] for some in (spec["models"], *runs) for one in some]
+
+    now = set(sources(sweep.model_dump(mode="json")))
+    gone = [source for source in sources(known["spec"]) if source not in now]
+    if not gone:
+        return ""
+    more = f" and {len(gone) - 3} more" if len(gone) > 3 else ""
+    return (
+        f"note: {', '.join(gone[:3])}{more} answered here before; that is kept, but tables and report are of "
+        "the models of this call alone: name all of them, or give this call another --name"
+    )
 
 
 def why_not(plan: Plan, cell: Cell) -> str:

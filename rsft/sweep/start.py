@@ -21,19 +21,19 @@ from rsft.canary import Canary
 from rsft.data.contamination import Index
 from rsft.data.overlap import flagged
 from rsft.data.template import Tokens, load_tokenizer
-from rsft.errors import MissingEngine
+from rsft.errors import EngineError, MissingEngine, ModelError
 from rsft.spec.distill import DistillSpec
 from rsft.spec.evaluation import EvalSpec
 from rsft.spec.model import ModelSpec
 from rsft.spec.sweep import SweepSpec
 from rsft.storage import Storage
 from rsft.sweep.budget import offer
-from rsft.sweep.entry import DEFAULT_STORAGE, summarize, sweep_storage
+from rsft.sweep.entry import DEFAULT_STORAGE, EXIT_INCOMPLETE, summarize, sweep_storage
 from rsft.sweep.jobs import AnswerJob, Engines, MakeFinish, TrainJob
 from rsft.sweep.live import Progress
-from rsft.sweep.plan import make_plan
+from rsft.sweep.plan import complete, make_plan
 from rsft.sweep.quiet import set_environment
-from rsft.sweep.room import room_beside, trials_at_once
+from rsft.sweep.room import Cluster, room_beside, trials_at_once
 from rsft.sweep.run import run_sweep
 
 Device = Literal["cpu", "gpu"]
@@ -48,16 +48,20 @@ def start(
     """Runs a sweep on real engines; returns the exit code.
 
     Raises:
-        RsftError: input that cannot run, before any engine starts.
+        RsftError: input that cannot run, before any engine starts or anything is written.
     """
     storage = sweep_storage(sweep.name, storage_uri)
     plan = make_plan(sweep, storage, only)  # bad input ends here, in under a second
     if adaptive is not None:
         offer(plan, adaptive)
-    storage.check_writable()
     set_environment()
     console = Console()
     try:
+        if sweep.train.device == "gpu" and not complete(plan):
+            from rsft.training.kernels import refuse_without_gpu
+
+            refuse_without_gpu("gpu")
+        storage.check_writable()
         from rsft.tracking.mlflow_tracker import MlflowTracker
 
         with (
@@ -94,9 +98,12 @@ def real_engines(
     from rsft.training.kernels import refuse_bf16
     from rsft.training.settings import worker_environment
 
-    with LazyCluster(
-        lambda c: console.print(f"engines write to {c.logs}", highlight=False, soft_wrap=True)
-    ) as lazy:
+    def started(cluster: Cluster) -> None:
+        console.print(f"engines write to {cluster.logs}", highlight=False, soft_wrap=True)
+        if device == "gpu" and not cluster.gpus:
+            console.print("note: the cluster has no GPU; waiting until it has one", highlight=False)
+
+    with LazyCluster(started, device) as lazy:
 
         def scan(storage: Storage, name: str, index: Index, rows: int) -> pa.Table:
             if rows < CLUSTER_ROWS:
@@ -125,7 +132,13 @@ def real_engines(
         def canary(model: ModelSpec, base: Base) -> Canary:
             lazy.get()
             facts = model.model_dump(mode="json")
-            found = remotely(base_canary, worker_environment(device), base.source, facts)
+            try:
+                found = remotely(base_canary, worker_environment(device), base.source, facts)
+            except EngineError as error:
+                raise ModelError(
+                    f"model {base.source!r} cannot be loaded ({error}); correct its folder or hub id, or "
+                    "check network, access and memory."
+                ) from None
             return Canary(**found)
 
         def answer(job: AnswerJob, finish: MakeFinish) -> Iterator[dict[str, Any]]:
@@ -194,7 +207,16 @@ def distill_rows(spec: DistillSpec, storage_uri: str | None) -> int:
         highlight=False,
         soft_wrap=True,
     )
-    return 1 if facts["failed"] else 0
+    if not facts["failed"]:
+        return 0
+    why = facts["why"] or "not all answers are there"
+    console.print(
+        f"failed: {facts['failed']:,} problems ({why}); run again: answers are kept",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    return EXIT_INCOMPLETE
 
 
 def evaluate_only(
@@ -210,11 +232,13 @@ def evaluate_only(
     Raises:
         RsftError: input that cannot run, before any engine starts.
     """
-    from rsft.sweep.standalone import given_sweep, refuse_other_sweeps, show_scores
+    from rsft.sweep.standalone import given_sweep, no_longer_shown, refuse_other_sweeps, show_scores
 
     sweep = given_sweep(name, models, evaluation, device, base)
     storage = sweep_storage(name, storage_uri)
     refuse_other_sweeps(storage)
+    if note := no_longer_shown(storage, sweep):
+        Console().print(note, highlight=False, markup=False, soft_wrap=True)
     code = start(sweep, storage_uri)
     show_scores(make_plan(sweep, storage), Console())
     return code

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from typing import Any
+from typing import Any, Literal
 
 from rsft.errors import SpecError
 from rsft.spec.train import TrainSpec
@@ -113,6 +114,23 @@ def refuse_bf16(train: TrainSpec, accelerators: Iterable[str]) -> None:
             f"TrainSpec.precision={train.precision!r} needs GPUs with bf16, and this cluster has "
             f"{', '.join(sorted(lacking))}, on which a worker may land; set precision='fp32', or leave these "
             "out."
+        )
+
+
+def refuse_without_gpu(device: Literal["cpu", "gpu"]) -> None:
+    """Ends what Ray would let wait for ever: nobody adds a GPU to this machine, as one may to a cluster.
+
+    Raises:
+        SpecError: there is no GPU here, and no cluster to join.
+    """
+    if device == "cpu" or os.environ.get("RAY_ADDRESS"):
+        return
+    import torch  # seconds, for GPUs alone
+
+    if not torch.cuda.device_count():
+        raise SpecError(
+            "this machine has no GPU that torch can see; give --device cpu (on a page "
+            "TrainSpec(device='cpu')), or name a Ray cluster with GPUs in RAY_ADDRESS."
         )
 
 

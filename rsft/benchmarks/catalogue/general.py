@@ -51,8 +51,9 @@ CARDS = (
         metric="share above the reference",
         about="AlpacaEval's 805 open instructions: how often a reward model prefers the answer to the "
         "reference's",
-        note="the study reports the mean reward, which is the metric `raw`, with top-k 50, top-p 0.9 and "
-        "penalties of 0.1",
+        max_new_tokens=16_384,
+        note="the study reports the mean reward, which is the metric `raw`, of answers at temperature 0.7, "
+        "top-k 50, top-p 0.9 and penalties of 0.1",
     ),
     Benchmark(
         name="halueval",
@@ -85,7 +86,7 @@ CARDS = (
         instruction="",
         metric="truthful share",
         about="TruthfulQA, questions that invite a popular error, answered freely",
-        note="the study asks two 7B judges, for truth and for help, and cuts what they see at 4,075 tokens",
+        note="the study asks behind Q:, and two 7B judges, for truth and for help, see at most 4,075 tokens",
     ),
     Benchmark(
         name="truthfulqa-mc1-100",

@@ -26,7 +26,8 @@ CARDS = (
         problems=500,
         grader="math",
         about="MATH-500, the 500 held-out competition problems",
-        note="the study draws 3 answers at temperature 0.6, and its box may stand in the thinking part",
+        samples=3,
+        note="the study's box may stand in the thinking part, and a blank stands before its instruction",
     ),
     Benchmark(
         name="gsm8k",
@@ -49,7 +50,8 @@ CARDS = (
         problems=30,
         grader="math",
         about="AIME 2024, both papers",
-        note="the study draws 10 answers at temperature 0.6; 30 problems leave several points of noise",
+        samples=10,
+        note="as for MATH-500; with 10 answers to each, 30 problems still leave several points of noise",
     ),
     Benchmark(
         name="aime-2025",
@@ -63,6 +65,7 @@ CARDS = (
         problems=30,
         grader="math",
         about="AIME 2025, both papers",
+        samples=10,
         note="not in the study; later than most training data",
     ),
     Benchmark(
@@ -77,6 +80,7 @@ CARDS = (
         problems=25,
         grader="math",
         about="25 of the 30 problems of AIME 2025",
+        samples=10,
         note="a stand-in that needs no hub; do not compare with AIME 2025",
     ),
 )

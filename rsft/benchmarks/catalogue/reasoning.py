@@ -16,6 +16,10 @@ from rsft.wheels import (
 _MMLU_PRO = "TIGER-Lab/MMLU-Pro"
 _MMLU_PRO_REVISION = "b189ec765aa7ed75c8acfea42df31fdae71f97be"
 
+_STUDY_MMLU_PRO = (
+    "greedily, ends an answer at Q:, and takes the first match of the whole text, thinking included"
+)
+
 CARDS = (
     generated(
         "letter-counting",
@@ -56,8 +60,9 @@ CARDS = (
         grader="choice",
         instruction=BOXED_LETTER,
         about="GPQA Diamond, graduate questions with four options",
-        note="the study draws 3 answers and orders options by a hash that changes with every process; "
-        "here the order hangs on the row's Record ID alone",
+        samples=3,
+        note="the study orders options by a hash that changes with every process, and its box may stand in "
+        "the thinking part; here the order hangs on the row's Record ID alone",
     ),
     Benchmark(
         name="gpqa-diamond-25",
@@ -72,6 +77,7 @@ CARDS = (
         grader="choice",
         instruction=BOXED_LETTER,
         about="25 of the 198 questions of GPQA Diamond",
+        samples=3,
         note="a stand-in that needs no hub; do not compare with GPQA Diamond",
     ),
     Benchmark(
@@ -89,8 +95,9 @@ CARDS = (
         instruction=FENCED,
         metric="pass@1",
         about="LiveCodeBench release v2, programs for contest problems",
-        note="the study draws 3 answers, runs them unsandboxed, and takes the last character as the program "
-        "of an answer without a fence",
+        samples=3,
+        note="the study runs programs unsandboxed, for 6 s a test, and takes the last character as the "
+        "program of an answer without a fence",
     ),
     Benchmark(
         name="humaneval",
@@ -122,8 +129,7 @@ CARDS = (
         grader="choice",
         instruction=BOXED_LETTER,
         about="MMLU-Pro, knowledge and reasoning with up to ten options",
-        note="the study asks 1,000 questions that it does not name, greedily, and takes the first match of "
-        "the whole text, thinking included",
+        note=f"the study asks 1,000 questions that it does not name, {_STUDY_MMLU_PRO}",
     ),
     Benchmark(
         name="mmlu-pro-1k",
@@ -135,7 +141,7 @@ CARDS = (
         grader="choice",
         instruction=BOXED_LETTER,
         about="1,000 questions of MMLU-Pro, chosen by hash",
-        note="as many as the study's, but not the same ones: its choice is not published",
+        note=f"as many as the study's, whose own are not published; it asks {_STUDY_MMLU_PRO}",
     ),
     Benchmark(
         name="mmlu",

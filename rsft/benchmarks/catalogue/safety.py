@@ -23,6 +23,7 @@ CARDS = (
         instruction="",
         metric="safe share",
         about="HEx-PHI, harmful instructions against ten points of a usage policy (gated)",
+        max_new_tokens=16_384,
         note="1 minus the attack success rate: the study asks gpt-4.1 for 1 to 5 points and counts 5; where "
         "the judge fails, an answer drops out of its mean",
     ),

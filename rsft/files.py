@@ -74,7 +74,7 @@ def _lines(file: BinaryIO, name: str) -> Iterator[tuple[int, str]]:
                 "row, write one JSON object per line."
             )
         try:
-            text = line.decode("utf-8")
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")  # some editors write a mark first
         except UnicodeDecodeError as error:
             around = line[max(error.start - 20, 0) : error.start + 20]
             raise DataError(
@@ -115,7 +115,7 @@ def _json(path: Path) -> Records:
 
 def _csv(path: Path) -> Records:
     csv.field_size_limit(LONGEST_LINE)
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8-sig", newline="") as file:
         for number, record in enumerate(csv.DictReader(file), start=1):
             if None in record or None in record.values():
                 raise DataError(f"{path.name}: record {number} has another number of fields than the header.")
