@@ -68,6 +68,16 @@ CHOSEN = [
     ('\\boxed{"C"}', "C"),
     ('"Paris"', "C"),
     ("A) London is English.\nB) Berlin is German.\n\nC) Paris", "C"),
+    ("Paris is the answer.", "C"),
+    ("By its river, I see this.\nSo **Paris** is the correct answer.", "C"),
+    ("Therefore, option (C) is the correct one.", "C"),
+    ("The answer is 'C'.", "C"),
+    ("<answer>C</answer>", "C"),
+    ("<answer>Paris</answer>", "C"),
+    ("Hence (C).", "C"),
+    ("It's C.", "C"),
+    ("I'm going with C.", "C"),
+    ("A. London\nB. Berlin\nC. Paris\nD. Rome\n\nC. Paris", "C"),
 ]
 
 NOT_CHOSEN = [
@@ -85,6 +95,9 @@ NOT_CHOSEN = [
     "The answer is D-glucose",
     "So it cannot be C.",
     "Say whether statement C is correct, and why.",
+    "Paris is not the answer.",
+    "I doubt that Paris is the answer.",
+    "A. London is English.\nB. Berlin is German.\nC. Paris is French.\nD. Rome is Italian.",
 ]
 
 
@@ -135,6 +148,12 @@ def test_options_that_look_like_letters_or_numbers() -> None:
     assert letter("The answer is B cells.", ["B cells", "T cells"]) == "A"
     assert letter("The answer is the U.S. Congress.", ["the U.S", "the U.S. Congress"]) == "B"
     assert letter("Same", ["same", "same"]) is None
+    formulas = [r"$\frac{1}{2}$", r"$\frac{1}{3}$", r"$\sqrt{2}$", r"$2\pi$", "100 m/s"]
+    for letter_, text in zip(
+        "AACDE", [r"\frac12", "1/2", r"\sqrt 2", r"2 \pi", r"100\,\text{m/s}"], strict=True
+    ):
+        assert letter(rf"\boxed{{{text}}}", formulas) == letter_
+    assert letter(r"\boxed{\frac13}", [r"\frac{1}{2}", r"\sqrt{13}"]) == r"\frac13"
 
 
 def test_an_answer_that_may_go_on_says_so() -> None:

@@ -6,12 +6,15 @@ Pure string work, linear in the length of the text.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Any
 
 from rsft.boxed import last_boxed
 from rsft.errors import DataError
+from rsft.scoring.dress import plain
+from rsft.scoring.quantities import GAP, rational
 from rsft.scoring.reading import read_answer
 
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -29,15 +32,22 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _SAID_OTHERWISE = re.compile(
-    r"\b(?:choose|pick|select|go with)\s{1,4}(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
+    r"\b(?:choose|pick|select|go(?:ing)? with)\s{1,4}"
+    r"(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
     r"|(?=(?<![\w(*])(?<!if )(?<!tatement )(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
-    r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice)\b))"
-    r"|(?<!not )\b(?:is|be)\s{1,4}(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
+    r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice|one)\b))"
+    r"|(?<!not )\b(?:is|be|[Ii]t['’]s|(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?)\s{1,4}"
+    r"(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
 )
 """Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer", at the end "it is C"."""
+_ANSWER_BEHIND = re.compile(
+    r"[*_]{0,3}\s{1,4}is\s{1,4}the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice|one)\b"
+)
+_BEGINS = re.compile(r"(?:^|[.!?:]|\b(?:so|hence|thus|therefore),?)\s?$")
+"""Paris is the answer: an option's text, which begins the sentence."""
 _ENCLOSED = re.compile(
     r"\$?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
-    r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\})\$?"
+    r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\}|['‘]([A-Z])['’])\$?"
 )
 _BARE = re.compile(
     r"[\"'$`]?(?:([A-Z])(?![A-Za-z0-9'’+^=]|-[A-Za-z])[\"'$`]?"
@@ -54,6 +64,19 @@ _WHOLE = re.compile(
 _LABEL = re.compile(r"^[ \t(*-]{0,6}([A-Z])[*)]{0,3}[.):][*)\s]", re.MULTILINE)
 _TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\(([A-Z])\)\.?", re.DOTALL)
 _DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$\"“”]")
+
+_MATHEMATICS = re.compile(r"[\\\d^]")
+_NO_DIFFERENCE = tuple(
+    (re.compile(pattern), spelled)
+    for pattern, spelled in (
+        (GAP, " "),
+        (r"\\text\s?\{([^{}]*)\}", r"\1"),
+        (r" {2,}", " "),
+        (r"(\\[a-zA-Z]+) |(?<!\w) | (?!\w)", r"\1"),
+        (r"(?<!\\)\{(\w)\}", r"\1"),
+    )
+)
+r"""What two spellings of the same LaTeX may differ in: `\sqrt 2`, `\sqrt{2}`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +136,15 @@ def read_choice(part: str, choices: Sequence[str]) -> Chosen | None:
         return Chosen(boxed, "last boxed", False)
     whole = part.strip()
     first, last = whole.split("\n", 1)[0], whole.rsplit("\n", 1)[-1].strip()
-    several = len(set(_LABEL.findall(part))) > 1  # the options said again
-    for text, where in (("" if several else whole, "whole answer"), (last, "last line")):
+    labels = _LABEL.findall(part)
+    several = len(set(labels)) > 1  # the options said again
+    recited = several and "".join(labels[-len(choices) :]) == _LETTERS[: len(choices)]
+    for text, where in (("" if several else whole, "whole answer"), ("" if recited else last, "last line")):
         if text and (letter := _whole(text, choices)):
             return Chosen(letter, where, True)
     if not several and (letter := _whole(first, choices)):
         return Chosen(letter, "first line", False)
-    if stated := _last_stated(part, choices, _SAID_OTHERWISE):
+    if stated := _last_stated(part, choices, _SAID_OTHERWISE) or _named_first(part, choices):
         return stated
     if said.answer is not None:
         return Chosen(said.answer, said.where or "", said.at_end)
@@ -150,6 +175,22 @@ def _last_stated(part: str, choices: Sequence[str], marks: re.Pattern[str]) -> C
     return None
 
 
+def _named_first(part: str, choices: Sequence[str]) -> Chosen | None:
+    """What the last "... is the answer" says of an option's text."""
+    for marker in reversed(list(_ANSWER_BEHIND.finditer(part))):
+        longest = max(map(len, choices)) + 50
+        line = part[max(0, marker.start() - longest) : marker.start()].rsplit("\n", 1)[-1]
+        before = _plain(line, True)
+        found = [
+            letter
+            for letter, text in zip(_LETTERS, choices, strict=False)
+            if (said := _plain(text, True)) and before.endswith(said) and _BEGINS.search(before[: -len(said)])
+        ]
+        if len(found) == 1:
+            return Chosen(found[0], "stated answer", False)
+    return None
+
+
 def _whole(text: str, choices: Sequence[str]) -> str | None:
     """The letter of a text that is one choice and nothing else: "C", "(C)", "C. Paris", "Paris"."""
     found = _WHOLE.fullmatch(_DRESS.sub(r"\1", text).strip())
@@ -159,12 +200,13 @@ def _whole(text: str, choices: Sequence[str]) -> str | None:
 
 
 def _by_text(text: str, choices: Sequence[str]) -> str | None:
-    """The letter of the one option with this text; as written first, then whatever its case."""
+    """The letter of the one option with this text: as written, whatever its case, or in other LaTeX."""
     if len(text) > 10 * max(map(len, choices)) + 100:
         return None
-    for fold in (False, True):
-        wanted = _plain(text, fold)
-        same = [letter for letter, c in zip(_LETTERS, choices, strict=False) if _plain(c, fold) == wanted]
+    ways: list[Callable[[str], str]] = [partial(_plain, fold=False), partial(_plain, fold=True), _respelled]
+    for way in ways if _MATHEMATICS.search(text) else ways[:2]:
+        wanted = way(text)
+        same = [letter for letter, c in zip(_LETTERS, choices, strict=False) if way(c) == wanted]
         if same and wanted:
             return same[0] if len(same) == 1 else None
     if (both := _TEXT_AND_LETTER.fullmatch(text)) and _by_text(both[1], choices) == both[2]:
@@ -175,6 +217,19 @@ def _by_text(text: str, choices: Sequence[str]) -> str | None:
 def _plain(text: str, fold: bool) -> str:
     plain = " ".join(_DRESS.sub(r"\1", text).split()).rstrip(".")
     return plain.casefold() if fold else plain
+
+
+@lru_cache(maxsize=256)
+def _respelled(text: str) -> str:
+    r"""One spelling for `\frac12`, `\dfrac{1}{2}` and `1/2`; for what is no mathematics the text itself."""
+    if not _MATHEMATICS.search(text):
+        return text
+    bare = plain(text)
+    if (number := rational(bare)) is not None:
+        return str(number)
+    for pattern, spelled in _NO_DIFFERENCE:
+        bare = pattern.sub(spelled, bare)
+    return bare
 
 
 def is_right(chosen: Chosen, reference: ChoiceReference) -> bool:
