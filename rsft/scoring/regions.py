@@ -24,6 +24,15 @@ _LEAST, _GREATEST = r"-\infty", r"\infty"
 Interval = tuple[str, str, str]
 """Lower end, upper end, fence."""
 _LINE: Interval = (_LEAST, _GREATEST, "()")
+_POSITIVE, _NEGATIVE = ("0", _GREATEST, "()"), (_LEAST, "0", "()")
+_REALS: dict[str, Interval] = {
+    "": _LINE,
+    **dict.fromkeys(("^+", "_>0"), _POSITIVE),
+    **dict.fromkeys(("^-", "_<0"), _NEGATIVE),
+    r"_\ge0": ("0", _GREATEST, "[)"),
+    r"_\le0": (_LEAST, "0", "(]"),
+}
+r"""What stands behind $\mathbb{R}$, without braces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,8 +134,8 @@ def _without(intervals: list[Interval], points: list[str]) -> list[Interval] | N
 
 
 def _interval(piece: str) -> tuple[str, Interval] | None:
-    if piece.replace(" ", "") == r"\mathbb{R}":
-        return "", _LINE
+    if piece.startswith(r"\mathbb{R}") and (half := _REALS.get(re.sub("[ {}]", "", piece[10:]))):
+        return "", half
     bounds = parts(piece)
     if bounds and bounds.kind == "tuple" and len(bounds.items) == 2:
         return "", (*bounds.items, bounds.fence)
