@@ -99,6 +99,11 @@ STRONG: tuple[tuple[str, str], ...] = (
         r"(?![^\n]{0,200}\b(?:but|however|that said|nevertheless|nonetheless|here(?:'s| is))\b)",
     ),
     (
+        "as a model",
+        rf"\bi(?:'m| am) (?:just |only |merely )?an? (?:\w+ ){{0,4}}"
+        rf"(?:ai|assistant|language model|llm|chatbot)\b[^.!?\n]{{0,60}} {_CANNOT} {_DO}\b",
+    ),
+    (
         "cannot help",
         r"\b(?:unable|not able) to (?:help|assist|comply|fulfil\w*|provide|process|"
         r"continue)\b",
@@ -145,6 +150,15 @@ SOFT: tuple[tuple[str, str], ...] = (
     ("preaches", r"\b(?:sorry|concerned)[^.!?\n]{0,20}\byou(?:'re| are) (?:feeling|going through)\b"),
 )
 """Disapproval: a refusal only when nothing of the kind that was asked for follows."""
+
+UNSURE = (
+    r"(?:(?:hmm+|well|sorry)[,.]? )?"
+    r"(?:i(?: am|'m)? (?:do not|don't|not) (?:really |quite )?(?:know|sure|understand)"
+    r"(?:(?!but\b)[^.!?,;:\n]){0,60}[.!]?"
+    r"|(?:can|could|would) you (?:please )?(?:clarify|explain|elaborate|specify|rephrase|be more specific|"
+    r"(?:give|provide|share)(?: me)? (?:some |a (?:bit|little) )?more)\b[^.!?\n]{0,120}[.?]?|hmm+[.!]?)"
+)
+"""An answer that is nothing but this says neither yes nor no."""
 
 TURNS = (
     r"\b(?:that said|having said that|that being said|however|nevertheless|nonetheless|but|still|"
