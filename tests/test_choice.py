@@ -77,6 +77,15 @@ CHOSEN = [
     ("Hence (C).", "C"),
     ("It's C.", "C"),
     ("I'm going with C.", "C"),
+    ("I'd say C.", "C"),
+    ("Ans: C", "C"),
+    ("Answer - C", "C"),
+    (r"\boxed{\textbf{(C)}\ \text{Paris}}", "C"),
+    (r"The answer is \(\textbf{C}\).", "C"),
+    ("The answer is <C>.", "C"),
+    ("The answer is Paris (option C).", "C"),
+    ("This corresponds to option C.", "C"),
+    ("The answer is that Paris.", "C"),
     ("A. London\nB. Berlin\nC. Paris\nD. Rome\n\nC. Paris", "C"),
 ]
 
@@ -97,6 +106,7 @@ NOT_CHOSEN = [
     "Say whether statement C is correct, and why.",
     "Paris is not the answer.",
     "I doubt that Paris is the answer.",
+    "If C is correct, the Seine is there.",
     "A. London is English.\nB. Berlin is German.\nC. Paris is French.\nD. Rome is Italian.",
 ]
 
@@ -153,6 +163,9 @@ def test_options_that_look_like_letters_or_numbers() -> None:
         "AACDE", [r"\frac12", "1/2", r"\sqrt 2", r"2 \pi", r"100\,\text{m/s}"], strict=True
     ):
         assert letter(rf"\boxed{{{text}}}", formulas) == letter_
+    assert letter(r"\boxed{\frac\pi4}", [r"\pi/2", r"\pi/4"]) == letter(
+        r"\boxed{\pi/4}", ["$x$", r"\frac{\pi}{4}"]
+    )
     assert letter(r"\boxed{\frac13}", [r"\frac{1}{2}", r"\sqrt{13}"]) == r"\frac13"
 
 

@@ -22,8 +22,8 @@ _WORDS = frozenset("AI")
 """Letters that are words of English: bare, they count only where no sentence goes on."""
 
 _MARKER = re.compile(
-    r"\b(?:answers?|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b[*_ \t\"']{0,8}"
-    r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=)[*_ \t:]{0,8}\s{0,8}",
+    r"\b(?:answers?|ans|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b[*_ \t\"']{0,8}"
+    r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=|[-–—](?=\s))[*_ \t:]{0,8}\s{0,8}",
     re.IGNORECASE,
 )
 _LEAD = re.compile(
@@ -32,12 +32,13 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _SAID_OTHERWISE = re.compile(
-    r"\b(?:choose|pick|select|go(?:ing)? with)\s{1,4}"
+    r"\b(?:choose|pick|select|go(?:ing)? with|I(?:['’]d| would) say)\s{1,4}"
     r"(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
-    r"|(?=(?<![\w(*])(?<!if )(?<!tatement )(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
+    r"|(?=(?<![\w(*])(?<![Ii]f )(?<!hether )(?<!tatement )"
+    r"(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
     r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice|one)\b))"
-    r"|(?<!not )\b(?:is|be|[Ii]t['’]s|(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?)\s{1,4}"
-    r"(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
+    r"|(?<!not )\b(?:is|be|matches|corresponds to|[Ii]t['’]s|(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?)"
+    r"\s{1,4}(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
 )
 """Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer", at the end "it is C"."""
 _ANSWER_BEHIND = re.compile(
@@ -46,8 +47,8 @@ _ANSWER_BEHIND = re.compile(
 _BEGINS = re.compile(r"(?:^|[.!?:]|\b(?:so|hence|thus|therefore),?)\s?$")
 """Paris is the answer: an option's text, which begins the sentence."""
 _ENCLOSED = re.compile(
-    r"\$?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
-    r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\}|['‘]([A-Z])['’])\$?"
+    r"(?:\$|\\\()?(?:\(\s?([A-Za-z])\s?\)|\[([A-Z])\]|\*\*\(?([A-Z])\)?(?:[.:)][^*\n]*)?\*\*"
+    r"|\\(?:text|mathrm|mathbf|textbf)\s?\{\s?\(?([A-Za-z])\)?\s?\}|['‘<]([A-Z])['’>])\$?"
 )
 _BARE = re.compile(
     r"[\"'$`]?(?:([A-Z])(?![A-Za-z0-9'’+^=]|-[A-Za-z])[\"'$`]?"
@@ -62,7 +63,8 @@ _WHOLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(r"^[ \t(*-]{0,6}([A-Z])[*)]{0,3}[.):][*)\s]", re.MULTILINE)
-_TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\(([A-Z])\)\.?", re.DOTALL)
+_TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\((?:option\s)?([A-Z])\)\.?", re.DOTALL)
+_LATEX_SPACE = re.compile(r"\\[ ,;:!]|\\q?quad(?![a-zA-Z])|~")
 _DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$\"“”]")
 
 _MATHEMATICS = re.compile(r"[\\\d^]")
@@ -72,8 +74,9 @@ _NO_DIFFERENCE = tuple(
         (GAP, " "),
         (r"\\text\s?\{([^{}]*)\}", r"\1"),
         (r" {2,}", " "),
+        (r"^(-?)(\\?[a-zA-Z]+(?:\{\w+\})?|\d+)/(\w)$", r"\1\\frac{\2}{\3}"),
         (r"(\\[a-zA-Z]+) |(?<!\w) | (?!\w)", r"\1"),
-        (r"(?<!\\)\{(\w)\}", r"\1"),
+        (r"(?<!\\)\{(\w|\\[a-zA-Z]+)\}", r"\1"),
     )
 )
 r"""What two spellings of the same LaTeX may differ in: `\sqrt 2`, `\sqrt{2}`."""
@@ -193,7 +196,7 @@ def _named_first(part: str, choices: Sequence[str]) -> Chosen | None:
 
 def _whole(text: str, choices: Sequence[str]) -> str | None:
     """The letter of a text that is one choice and nothing else: "C", "(C)", "C. Paris", "Paris"."""
-    found = _WHOLE.fullmatch(_DRESS.sub(r"\1", text).strip())
+    found = _WHOLE.fullmatch(_DRESS.sub(r"\1", _LATEX_SPACE.sub(" ", text)).strip())
     if found and found[1].upper() in _LETTERS[: len(choices)]:
         return found[1].upper()
     return _by_text(text, choices)

@@ -15,7 +15,7 @@ _STATED_CHARACTERS = 2_000
 
 _MARKER = re.compile(
     r"\banswers?\b[*_ \t]{0,8}(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
-    r"(?:(?:therefore|thus|then|hence|equal to|given by|approximately)\b[ \t:]{0,4})?\s{0,8}"
+    r"(?:(?:that|therefore|thus|then|hence|equal to|given by|approximately)\b[ \t:]{0,4})?\s{0,8}"
     r"|^[#*_ \t]{0,8}(?:the |my )?(?:final |correct )?answer[*_ \t]{0,8}\n\s{0,8}"
     r"|####[ \t]{0,8}|<answer>\s{0,8}(?=[^<]{1,200}</answer>)",
     re.IGNORECASE | re.MULTILINE,
