@@ -95,6 +95,9 @@ EQUAL: Pairs = (
     ("x \\ne 1, 2", "(-\\infty,1)\\cup(1,2)\\cup(2,\\infty)"),
     # words, units and rows as models lay them out
     ("9", "9\\ldotp"),
+    ("9", "The total is 9"),
+    ("9", "Tom has 9 apples"),
+    ("9", "\\begin{aligned}9\\end{aligned}"),
     ("9", "\\text{The number is 9}"),
     ("100000", "1\\text{E}5"),
     ("(-4,7)", "\\text{The point }(-4,7)"),
@@ -156,6 +159,8 @@ UNEQUAL: Pairs = (
     ("12", "\\text{(B) }13"),
     ("(-\\infty,-3)\\cup(-3,3)\\cup(3,\\infty)", "x \\ne 3"),
     ("9", "\\text{The number is 8}"),
+    ("9", "The total is not 9"),
+    ("9", "Tom has more than 9 apples"),
     ("10000", "1\\text{E}5"),
     ("(-4,7)", "\\text{The point }(7,-4)"),
     ("[0,\\infty)", "\\mathbb{R}^+"),

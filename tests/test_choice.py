@@ -86,6 +86,7 @@ CHOSEN = [
     ("The answer is Paris (option C).", "C"),
     ("This corresponds to option C.", "C"),
     ("The answer is that Paris.", "C"),
+    ("The answer to the question is C.", "C"),
     ("A. London\nB. Berlin\nC. Paris\nD. Rome\n\nC. Paris", "C"),
 ]
 

@@ -60,6 +60,9 @@ STATED = [
     ("The answer would be 5.", "5"),
     ("The answer is equal to 5.", "5"),
     ("So <answer> 5 </answer> it is.", "5"),
+    ("The answer to this question is 5.", "5"),
+    ("The answer is exactly 5.", "5"),
+    ("Answer: 5 (which is 2 + 3)", "5"),
     ("The answer is 5. I put it in <answer> tags.", "5"),
 ]
 

@@ -22,7 +22,8 @@ _WORDS = frozenset("AI")
 """Letters that are words of English: bare, they count only where no sentence goes on."""
 
 _MARKER = re.compile(
-    r"\b(?:answers?|ans|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b[*_ \t\"']{0,8}"
+    r"\b(?:answers?|ans|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b"
+    r"(?: (?:to|for) (?:the|this|our|your)(?: \w{1,20}){1,4}?)?[*_ \t\"']{0,8}"
     r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=|[-–—](?=\s))[*_ \t:]{0,8}\s{0,8}",
     re.IGNORECASE,
 )

@@ -51,6 +51,7 @@ _RESPELLED = tuple(
         (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\"),  # more space between rows
         (r"\\ldotp(?![a-zA-Z])", "."),
         (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
+        (r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?)\}", ""),
         (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
         (r"(?<![\\a-zA-Z])\{([:.])\}", r"\1"),
         # text and what is none

@@ -131,7 +131,10 @@ _SUFFIX = re.compile(
 
 _CURRENCY = re.compile(r"[-+ ]*(?P<sign>\\\$|[€£])")
 _CURRENCY_BEHIND = re.compile(r"(?P<sign>\\\$|[€£])$")
-_PREFIX = re.compile(r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)")
+_PREFIX = re.compile(
+    r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)"
+    r"|^(?:[A-Za-z]+ ){1,9}(?:is|are|was|were|has|have) (?=\S)"
+)
 """A letter of the options or the words of a sentence before the value."""
 _MORE = re.compile(r"\s*(?:and|plus|minus|hundred|squared|cubed|factorial)\b")
 """Words behind a value that go on with it: `12\text{ and a half}`."""

@@ -14,8 +14,10 @@ _STATED_CHARACTERS = 2_000
 """How far behind "The answer is" we look; bounds the work for a text without line ends."""
 
 _MARKER = re.compile(
-    r"\banswers?\b[*_ \t]{0,8}(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
-    r"(?:(?:that|therefore|thus|then|hence|equal to|given by|approximately)\b[ \t:]{0,4})?\s{0,8}"
+    r"\banswers?\b(?: (?:to|for) (?:the|this|our|your)(?: \w{1,20}){1,4}?)?[*_ \t]{0,8}"
+    r"(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
+    r"(?:(?:that|exactly|definitely|indeed|therefore|thus|then|hence|equal to|given by|approximately)\b"
+    r"[ \t:]{0,4})?\s{0,8}"
     r"|^[#*_ \t]{0,8}(?:the |my )?(?:final |correct )?answer[*_ \t]{0,8}\n\s{0,8}"
     r"|####[ \t]{0,8}|<answer>\s{0,8}(?=[^<]{1,200}</answer>)",
     re.IGNORECASE | re.MULTILINE,
@@ -27,7 +29,7 @@ _MATH = re.compile(
 _AND = re.compile(r"\s{0,4}(?:,\s{0,4}(?:and\b)?|and\b)\s{0,4}")
 """Between answers that are stated one after the other: $2$, $3$ and $5$."""
 _SENTENCE_END = re.compile(
-    r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})|</answer>"
+    r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}\(?(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})|</answer>"
 )
 """A comma ends an answer when a word follows ("3, since"), not between numbers ("1, 2")."""
 _EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{[\s$]{0,8}\}")
