@@ -95,6 +95,10 @@ _RESPELLED = tuple(
         (r"(?<![a-zA-Z\\])infinity(?![a-zA-Z])", r"\\infty "),
         (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
         (r"\\log_\s?(?:e(?![a-zA-Z])|\{\s*e\s*\})", r"\\ln "),
+        (
+            r"(?<=\d)\s*_\s*(?:\{\s*(?:10|\\text\s?\{\s*(?:10|ten)\s*\})\s*\}|10)$",
+            "",
+        ),  # as every other number
         (r"\(\s*\\approx[^()]*\)$|\\\\\s*$", ""),
         (r"\\pmod\s?(?:\{[^{}]*\}|\w)", ""),  # says what the value is a remainder of
         (r"(?<=[^\\]\{)\d{1,3}(?:,\d{3})+(?=\})", lambda found: found[0].replace(",", "")),

@@ -18,7 +18,7 @@ from rsft.scoring.quantities import in_base, marked, rational
 from rsft.scoring.regions import MEMBER, Interval, is_bound, region, says_region
 
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
-_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*\S")
+_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*(?!.*\([A-E]\))[^\s,+\-!^]")
 _CAPITALS = re.compile(r"[A-Z]{4,}")
 """Points or options in an order, no product."""
 _ARTICLE = re.compile(r"(?:an?|the) (?=\w{2})")
@@ -26,6 +26,8 @@ _ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
 _SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
+_WORD = re.compile(r"(?<!\\)\b[a-zA-Z]{3}|\\text(?![a-zA-Z])")
+_SUBSCRIPT = re.compile(r"-?\d+\s*_.+")
 _TIME = re.compile(r"[012]?\d:[0-5]\d")
 _KIND = re.compile(
     r"\\text\s?\{\s*(?:the )?(?:ordered )?(?:points?|pairs?|triples?|intervals?|sets?|vectors?|coordinates)"
@@ -85,6 +87,8 @@ def _words(answer: str, text: re.Match[str] | None) -> str | None:
 
 
 def _same_in_base(gold: str, answer: str) -> bool | None:
+    if "_" not in gold and _SUBSCRIPT.fullmatch(answer):
+        return False  # whatever its base may be
     based = in_base(gold), in_base(answer)
     return based[0] == based[1] if any(based) else None
 
@@ -277,4 +281,6 @@ def _same_value(gold: str, answer: str, scale: Fraction) -> bool:
     one, two = rational(gold), rational(answer)
     if one is not None and two is not None:
         return one * scale == two
+    if one == 0 and _WORD.search(answer):
+        return False  # "more than 0" is no product with 0
     return same_expression(gold, answer, scale)

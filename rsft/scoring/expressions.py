@@ -125,10 +125,16 @@ def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:
 
 def _agree(one: Any, two: Any) -> bool | None:
     """Whether two expressions have the same values; None where that does not settle it."""
-    golds, answers = _at_points(one, (one, two)), _at_points(two, (one, two))
-    if golds is None or answers is None:
-        return None
-    agree = [_near(a, b) for a, b in zip(golds, answers, strict=True)]
+    golds = _at_points(one, (one, two))
+    try:
+        answers = _at_points(two, (one, two))
+        if golds is None or answers is None:
+            return None
+        agree = [_near(a, b) for a, b in zip(golds, answers, strict=True)]
+    except (ArithmeticError, ValueError, TypeError, NotImplementedError, RecursionError):
+        for gold in golds or ():
+            _number(gold)  # raises again where the gold is at fault
+        return False  # what is not defined, such as the square of a column, is no answer
     if False in agree[:3]:
         return False
     return True if all(agree) else None

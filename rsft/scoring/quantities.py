@@ -95,7 +95,7 @@ def in_base(text: str) -> tuple[str, int] | None:
     found = _IN_BASE.fullmatch(text)
     if not found or not (found[1][-1].isdigit() or found[1].isupper()):
         return None  # x_1 is a name
-    base = int(found[2] or found[3] or 0) or _BASES.get(found[4].lower(), 0)
+    base = int(found[2] or found[3] or 0) or _BASES.get((found[4] or "").lower(), 0)
     digits = found[1].lstrip("-+").replace(".", "").upper()
     if not 2 <= base <= 36 or not all(int(digit, 36) < base for digit in digits):
         return None
