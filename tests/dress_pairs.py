@@ -101,6 +101,7 @@ EQUAL: Pairs = (
     ("9", "\\text{The number is 9}"),
     ("100000", "1\\text{E}5"),
     ("(-4,7)", "\\text{The point }(-4,7)"),
+    ("(-4,7)", "\\text{vertex: }(-4,7)"),
     ("(0,\\infty)", "\\mathbb{R}^+"),
     ("x \\ge 0", "\\mathbb{R}_{\\ge 0}"),
     ("\\text{June 20}", "\\text{June 20th}"),

@@ -30,8 +30,8 @@ _WORD = re.compile(r"(?<!\\)\b[a-zA-Z]{3}|\\text(?![a-zA-Z])")
 _SUBSCRIPT = re.compile(r"-?\d+\s*_.+")
 _TIME = re.compile(r"[012]?\d:[0-5]\d")
 _KIND = re.compile(
-    r"\\text\s?\{\s*(?:the )?(?:ordered )?(?:points?|pairs?|triples?|intervals?|sets?|vectors?|coordinates)"
-    r"\s*\}\s*(?=[(\[]|\\\{)",
+    r"\\text\s?\{\s*(?:(?:the )?(?:ordered )?(?:points?|pairs?|triples?|intervals?|sets?|vectors?"
+    r"|coordinates)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=[(\[]|\\\{)",
     re.IGNORECASE,
 )
 """What a tuple, an interval or a set is called before it."""
