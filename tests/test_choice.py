@@ -78,6 +78,9 @@ CHOSEN = [
     ("It's C.", "C"),
     ("I'm going with C.", "C"),
     ("I'd say C.", "C"),
+    ("> **C**", "C"),
+    ("### C", "C"),
+    ("B is incorrect. A is correct.", "A"),
     ("Ans: C", "C"),
     ("Answer - C", "C"),
     (r"\boxed{\textbf{(C)}\ \text{Paris}}", "C"),
@@ -107,6 +110,8 @@ NOT_CHOSEN = [
     "Say whether statement C is correct, and why.",
     "Paris is not the answer.",
     "I doubt that Paris is the answer.",
+    "I'd say C is wrong.",
+    "I'd say A is not right.",
     "If C is correct, the Seine is there.",
     "A. London is English.\nB. Berlin is German.\nC. Paris is French.\nD. Rome is Italian.",
 ]
@@ -158,6 +163,7 @@ def test_options_that_look_like_letters_or_numbers() -> None:
     assert letter("us", ["US", "us"]) == "B"
     assert letter("The answer is B cells.", ["B cells", "T cells"]) == "A"
     assert letter("The answer is the U.S. Congress.", ["the U.S", "the U.S. Congress"]) == "B"
+    assert letter(r"\boxed{23}", ["2*3", "x_1"]) == "23" and letter("x1", ["2*3", "x_1"]) is None
     assert letter("Same", ["same", "same"]) is None
     formulas = [r"$\frac{1}{2}$", r"$\frac{1}{3}$", r"$\sqrt{2}$", r"$2\pi$", "100 m/s"]
     for letter_, text in zip(
@@ -167,6 +173,7 @@ def test_options_that_look_like_letters_or_numbers() -> None:
     assert letter(r"\boxed{\frac\pi4}", [r"\pi/2", r"\pi/4"]) == letter(
         r"\boxed{\pi/4}", ["$x$", r"\frac{\pi}{4}"]
     )
+    assert letter(r"The answer is $\frac{3}{4}$.", [r"\(\frac{1}{4}\)", r"\(\frac{3}{4}\)"]) == "B"
     assert letter(r"\boxed{\frac13}", [r"\frac{1}{2}", r"\sqrt{13}"]) == r"\frac13"
 
 

@@ -56,17 +56,26 @@ _BARE = re.compile(
     r"|([a-z])(?=[\"'$`*_]{0,3}\.?[*_ ]{0,3}(?:\n|$)))"
 )
 """A small letter counts where the line ends with it."""
-_SENTENCE_GOES_ON = re.compile(r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b)[A-Za-z]")
+_SENTENCE_GOES_ON = re.compile(
+    r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b|is\s(?:correct|right|the)\b)[A-Za-z]"
+)
 _ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:,|/|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
+_REJECTED = re.compile(
+    r"[*_)]{0,3}\s{1,4}(?:is(?:n['’]t)?|seems|cannot)\s{1,4}(?:not|wrong|incorrect|false|be|un\w+)\b"
+)
 _WHOLE = re.compile(
-    r"(?:-\s)?(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
+    r"(?:[-#>]{1,6}\s)?(?:option|choice|answer)?\s{0,4}[\[(*_]{0,4}\s?(?:\\(?:text|mathrm|mathbf|textbf)\s?\{)?\s?\(?([A-Za-z])"
     r"\)?\s?\}?(?:[*_\])]{0,4}[.:)]{0,2}[*_]{0,4}|[*_\])]{0,4}(?:[.:)][*_]{0,2}\s|\s[-–—]\s).*)",
     re.IGNORECASE | re.DOTALL,
 )
 _LABEL = re.compile(r"^[ \t(*-]{0,6}([A-Z])[*)]{0,3}[.):][*)\s]", re.MULTILINE)
 _TEXT_AND_LETTER = re.compile(r"(.*\S)\s*\((?:option\s)?([A-Z])\)\.?", re.DOTALL)
 _LATEX_SPACE = re.compile(r"\\[ ,;:!]|\\q?quad(?![a-zA-Z])|~")
-_DRESS = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[*_`$\"“”]")
+_DRESS = re.compile(
+    r"\\(?:text|mathrm|mathbf|textbf|mbox)\s?\{([^{}]*)\}|[`$\"“”]|(?<!\\)\\[()\[\]]"
+    r"|(?<![^\s(])[*_]{1,3}|[*_]{1,3}(?![^\s.,;:!?)])"
+)
+"""Stars around words, not those of `2*3`."""
 
 _MATHEMATICS = re.compile(r"[\\\d^]")
 _NO_DIFFERENCE = tuple(
@@ -170,7 +179,7 @@ def _last_stated(part: str, choices: Sequence[str], marks: re.Pattern[str]) -> C
             continue
         letter = next(group for group in found.groups() if group).upper()
         behind = rest[found.end() :]
-        if letter not in letters or _ANOTHER.match(behind):
+        if letter not in letters or _ANOTHER.match(behind) or _REJECTED.match(behind):
             continue
         bare = found.re is _BARE
         if bare and letter in _WORDS and _SENTENCE_GOES_ON.match(behind):
@@ -228,7 +237,7 @@ def _respelled(text: str) -> str:
     r"""One spelling for `\frac12`, `\dfrac{1}{2}` and `1/2`; for what is no mathematics the text itself."""
     if not _MATHEMATICS.search(text):
         return text
-    bare = plain(text)
+    bare = plain(_DRESS.sub(r"\1", text))
     if (number := rational(bare)) is not None:
         return str(number)
     for pattern, spelled in _NO_DIFFERENCE:
@@ -237,5 +246,5 @@ def _respelled(text: str) -> str:
 
 
 def is_right(chosen: Chosen, reference: ChoiceReference) -> bool:
-    """Whether the right option was chosen, or another one of the very same text."""
+    """Whether the right option was chosen."""
     return chosen.answer == reference.answer
