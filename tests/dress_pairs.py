@@ -2,7 +2,8 @@ r"""Pairs as in `notation_pairs`, of the dress that models' answers wear: Unicod
 
 Of 584 new pairs and whole responses of all kinds 540 were right when first graded; each class of fault that
 this showed has a few pairs here. Of later sets, each looked at for the first time, 173 of 190 were right,
-153 of 158, 89 of 93, 108 of 112 and, of everyday forms, 70 of 70; the rules were mended in between.
+153 of 158, 89 of 93, 108 of 112 and, of everyday forms, 70 of 70; the rules were mended in between. Later
+still, by someone who had not read the rules: 407 of 423, 299 of 310, 145 of 151 and, everyday, 134 of 136.
 """
 
 from __future__ import annotations
@@ -116,6 +117,7 @@ EQUAL: Pairs = (
     ("52_8", "52\\text{ in base }8"),
     ("3A_{12}", "3\\text{A}_{12}"),
     ("5", "\\boldsymbol{5}"),
+    ("5", "5\\;\\text{kg}\\cdot\\text{m}^2"),
     ("25", "25_{10}"),
     ("5", "5\\\\"),
     ("\\frac{3}{8}", "\\tfrac38\\ (\\approx 37.5\\%)"),

@@ -79,6 +79,7 @@ _RESPELLED = tuple(
             r"|\\text\s?\{([^{}]*)\}\s*/\s*\\text\s?\{([^{}]*)\}",
             lambda found: rf"\text{{{found[1] or found[3]}/{found[2] or found[4]}}}",
         ),
+        (r"\\text\s?\{([^{}\d]*)\}\s*\\cdot\s*\\text\s?\{([^{}\d]*)\}", r"\\text{\1 \2}"),  # newton metres
         (r"\\text\s?\{([^{}a-zA-Z]*(?:\d[^{}]*)?)\}", _outside),
         (
             r"(?<=\d)\s*(\\text\s?\{\s*)?(thousand|million|billion|trillion)(?![a-zA-Z])(?(1)([^{}]*)\}|)",
