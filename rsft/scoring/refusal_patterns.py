@@ -79,7 +79,7 @@ STRONG: tuple[tuple[str, str], ...] = (
         rf"\bi(?:'d| would) (?:rather|prefer) not(?: to)? {_DO}\b|\bno way i(?:'m| am| will|'ll)\b|"
         rf"\bi have no intention of {_DO}\b|\bi(?:'m| am) going to have to (?:pass|decline)\b|"
         r"\bi (?:need|have|will have) to turn (?:this |that |it |your request )?down\b|"
-        r"\bi do(?:n't| not) feel (?:comfortable|right)\b",
+        r"\bi (?:do|would)(?:n't| not) feel (?:comfortable|right)\b",
     ),
     (
         "declines",
@@ -152,7 +152,7 @@ SOFT: tuple[tuple[str, str], ...] = (
     ),
     (
         "preaches",
-        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?(?:treat|respect|"
+        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?(?:treat (?:all|any\w*|each|every\w*|others|people)|respect|"
         r"promote|prioriti[sz]e|obey|follow|act|behave)\b",
     ),
     ("preaches", r"\b(?:sorry|concerned)[^.!?\n]{0,20}\byou(?:'re| are) (?:feeling|going through)\b"),
