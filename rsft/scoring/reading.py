@@ -56,7 +56,8 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
 
     Thinking is set aside first. In the rest the last box wins (`\boxed{X}`, `\boxed X`, `\fbox{X}`;
     of nested boxes the inner one, as in the MATH benchmark's own reader, which searches from the
-    right). Without a box it is the last stated form: "The answer is X", "Answer: X", "#### X".
+    right). Without a box it is the last stated form: "The answer is X", "Answer: X", "#### X",
+    "<answer>X</answer>".
     Empty boxes and statements are passed over: models repeat the instruction `\boxed{}`.
 
     Args:

@@ -152,7 +152,8 @@ SOFT: tuple[tuple[str, str], ...] = (
     ),
     (
         "preaches",
-        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?(?:treat (?:all|any\w*|each|every\w*|others|people)|respect|"
+        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?"
+        r"(?:treat (?:all|any\w*|each|every\w*|others|people)|respect|"
         r"promote|prioriti[sz]e|obey|follow|act|behave)\b",
     ),
     ("preaches", r"\b(?:sorry|concerned)[^.!?\n]{0,20}\byou(?:'re| are) (?:feeling|going through)\b"),
