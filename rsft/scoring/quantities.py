@@ -136,7 +136,7 @@ _PREFIX = re.compile(
     r"|^(?:[A-Za-z]+ ){1,9}(?:is|are|was|were|has|have) (?=\S)"
 )
 """A letter of the options or the words of a sentence before the value."""
-_MORE = re.compile(r"\s*(?:and|plus|minus|hundred|squared|cubed|factorial)\b")
+_MORE = re.compile(r"\s*(?:and|or|plus|minus|hundreds?|halves|squared|cubed|factorial)\b")
 """Words behind a value that go on with it: `12\text{ and a half}`."""
 _OPERATOR = re.compile(
     "sin|cos|tan|cot|sec|csc|log|exp|sqrt|mod|div|plus|minus|times|over|choose|factorial|more|less|than"
@@ -172,8 +172,9 @@ def marked(text: str) -> Marked:
     if found := _CURRENCY.match(core) or _CURRENCY_BEHIND.search(core):
         core, unit = core.replace(found["sign"], "", 1).strip(f" {GAP}"), (*_UNITS[found["sign"]], 1)
     found = _SUFFIX.search(core)
-    if found and core[: found.start()].strip(f" {GAP}{{}}") and not _MORE.match(found["text"] or ""):
-        known = _unit(found["text"] or found["bare"] or found["letter"] or "", int(found["power"] or 1))
+    behind = (found["text"] or found["bare"] or found["letter"] or "") if found else ""
+    if found and core[: found.start()].strip(f" {GAP}{{}}") and not _MORE.match(behind):
+        known = _unit(behind, int(found["power"] or 1))
         if found["text"] is not None or known or _is_counted(core[: found.start()], found["bare"]):
             core, unit = core[: found.start()].strip(f" {GAP}"), known or unit
     if core.endswith(r"\%"):
