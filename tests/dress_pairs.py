@@ -3,7 +3,8 @@ r"""Pairs as in `notation_pairs`, of the dress that models' answers wear: Unicod
 Of 584 new pairs and whole responses of all kinds 540 were right when first graded; each class of fault that
 this showed has a few pairs here. Of later sets, each looked at for the first time, 173 of 190 were right,
 153 of 158, 89 of 93, 108 of 112 and, of everyday forms, 70 of 70; the rules were mended in between. Later
-still, by someone who had not read the rules: 407 of 423, 299 of 310, 145 of 151 and, everyday, 134 of 136.
+still, by someone who had not read the rules: 407 of 423, 299 of 310, 145 of 151, 121 of 122 and,
+everyday, 134 of 136.
 """
 
 from __future__ import annotations
@@ -105,6 +106,8 @@ EQUAL: Pairs = (
     ("(-4,7)", "\\text{vertex: }(-4,7)"),
     ("(0,\\infty)", "\\mathbb{R}^+"),
     ("x \\ge 0", "\\mathbb{R}_{\\ge 0}"),
+    ("\\mathbb{R}\\setminus\\{2\\}", "x \\neq 2"),
+    ("(-1,0)\\cup(0,1)", "(-1,1) \\setminus \\{0\\}"),
     ("\\text{June 20}", "\\text{June 20th}"),
     ("18", "\\text{USD }18"),
     ("5", "5\\,\\frac{\\text{m}}{\\text{s}}"),
@@ -178,6 +181,8 @@ UNEQUAL: Pairs = (
     ("10000", "1\\text{E}5"),
     ("(-4,7)", "\\text{The point }(7,-4)"),
     ("[0,\\infty)", "\\mathbb{R}^+"),
+    ("\\mathbb{R}\\setminus\\{2\\}", "\\mathbb{R}\\setminus\\{3\\}"),
+    ("\\mathbb{R}\\setminus\\{2\\}", "\\mathbb{R}"),
     ("\\text{June 20}", "\\text{June 21st}"),
     ("2+\\sqrt3", "2\\mp\\sqrt3"),
     ("\\frac{\\pi}{3}", "1\\frac13\\pi"),

@@ -19,6 +19,7 @@ _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
 _SIZE = re.compile(r"\|\s*([a-zA-Z])\s*\|\s*(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))\s*(.*)")
 _UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
+_EXCEPT = re.compile(r"(.*?)\s*\\(?:setminus|backslash)\s*\\\{(.*)\\\}", re.DOTALL)
 _EITHER = re.compile(r"\\cup(?![a-zA-Z])|(?<![a-zA-Z\\])or(?![a-zA-Z])")
 _LEAST, _GREATEST = r"-\infty", r"\infty"
 Interval = tuple[str, str, str]
@@ -72,6 +73,8 @@ def region(text: str) -> Region | None:
         return region(bounds if inside else rf"{name} {_TURNED[sign]} -({end}) \cup {name} {sign} {end}")
     if (found := _UNEQUAL.fullmatch(text)) and NAME.fullmatch(found[1]) and not says_region(found[2]):
         return _region(found[1], _without([_LINE], _points(found[2])))
+    if (found := _EXCEPT.fullmatch(text)) and (inner := region(found[1])):
+        return _region(inner.name, _without(inner.intervals, _points(found[2])))
     names, intervals, left_out = set[str](), list[Interval](), list[str]()
     for piece in split(text, r"\cup , and"):
         if (unequal := _UNEQUAL.fullmatch(piece)) and NAME.fullmatch(unequal[1]):
