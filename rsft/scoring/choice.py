@@ -22,6 +22,7 @@ _WORDS = frozenset("AI")
 """Letters that are words of English: bare, they count only where no sentence goes on."""
 
 _MARKER = re.compile(
+    r"(?<!wrong )(?<!incorrect )(?<!if the )(?<!suppose the )"
     r"\b(?:answers?|ans|(?:correct|right|best)\s{1,4}(?:answer|choice|option|letter))\b"
     r"(?: (?:to|for) (?:the|this|our|your)(?: \w{1,20}){1,4}?)?[*_ \t\"']{0,8}"
     r"(?:is\b|are\b|would be\b|should be\b|must be\b|:|=|[-–—](?=\s))[*_ \t:]{0,8}\s{0,8}",
@@ -33,17 +34,21 @@ _LEAD = re.compile(
     re.IGNORECASE,
 )
 _SAID_OTHERWISE = re.compile(
+    r"(?<!not )(?<!n['’]t )(?<!might )(?<!could )"
     r"\b(?:choose|pick|select|go(?:ing)? with|I(?:['’]d| would) say)\s{1,4}"
     r"(?=(?:the|option|choice|letter)\s|[(*$]{0,3}[A-Z](?![a-zA-Z]))"
     r"|(?=(?<![\w(*])(?<![Ii]f )(?<!hether )(?<!tatement )"
     r"(?:[Oo]ption\s{1,4})?[*(]{0,4}[A-Z][*)]{0,4}\s{1,4}is\s{1,4}"
     r"(?:correct\b|right\b|the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice|one)\b))"
-    r"|(?<!not )\b(?:is|be|matches|corresponds to|[Ii]t['’]s|(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?)"
+    r"|(?<!not )(?<!n['’]t )(?<!unlikely to )(?<!wrong answer )(?<!incorrect answer )"
+    r"\b(?:is|be|matches|corresponds to|[Ii]t['’]s|(?:[Ss]o|[Hh]ence|[Tt]hus|[Tt]herefore),?)"
     r"\s{1,4}(?=(?:option\s{1,4})?[(*$]{0,3}[A-Z][)*$]{0,3}\.?[)*$]{0,3}\s{0,4}\Z)"
 )
 """Weaker than a statement: "I choose C", "option C is correct", "(C) is the answer", at the end "it is C"."""
 _ANSWER_BEHIND = re.compile(
     r"[*_]{0,3}\s{1,4}is\s{1,4}the\s{1,4}(?:(?:correct|right|best)\s{1,4})?(?:answer|option|choice|one)\b"
+    r"(?=[*_]{0,3}(?:[.,!;:]|\s{0,4}$|\s{1,4}(?:because|since|as|here)\b))",
+    re.MULTILINE,
 )
 _BEGINS = re.compile(r"(?:^|[.!?:]|\b(?:so|hence|thus|therefore),?)\s?$")
 """Paris is the answer: an option's text, which begins the sentence."""
@@ -59,7 +64,7 @@ _BARE = re.compile(
 _SENTENCE_GOES_ON = re.compile(
     r"[*_]{0,2}[ \t]{1,4}(?!because\b|since\b|as\b|for\b|is\s(?:correct|right|the)\b)[A-Za-z]"
 )
-_ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:,|/|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
+_ANOTHER = re.compile(r"[*_]{0,2}\s{0,4}(?:[,/]|or\b|and\b|&)\s{0,4}\(?[A-Z](?![A-Za-z])")
 _REJECTED = re.compile(
     r"[*_)]{0,3}\s{1,4}(?:is(?:n['’]t)?|seems|cannot)\s{1,4}(?:not|wrong|incorrect|false|be|un\w+)\b"
 )

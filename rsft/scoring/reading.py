@@ -14,6 +14,7 @@ _STATED_CHARACTERS = 2_000
 """How far behind "The answer is" we look; bounds the work for a text without line ends."""
 
 _MARKER = re.compile(
+    r"(?<!wrong )(?<!incorrect )(?<!if the )(?<!suppose the )"
     r"\banswers?\b(?: (?:to|for) (?:the|this|our|your)(?: \w{1,20}){1,4}?)?[*_ \t]{0,8}"
     r"(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
     r"(?:(?:that|exactly|definitely|indeed|therefore|thus|then|hence|equal to|given by|approximately)\b"
