@@ -3,7 +3,7 @@ r"""Pairs as in `notation_pairs`, of the dress that models' answers wear: Unicod
 Of 584 new pairs and whole responses of all kinds 540 were right when first graded; each class of fault that
 this showed has a few pairs here. Of later sets, each looked at for the first time, 173 of 190 were right,
 153 of 158, 89 of 93, 108 of 112 and, of everyday forms, 70 of 70; the rules were mended in between. Later
-still, by someone who had not read the rules: 407 of 423, 299 of 310, 145 of 151, 121 of 122 and,
+still, the first before its author read the rules: 407 of 423, 299 of 310, 145 of 151, 121 of 122 and,
 everyday, 134 of 136.
 """
 
