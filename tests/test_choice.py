@@ -68,6 +68,29 @@ CHOSEN = [
     ('\\boxed{"C"}', "C"),
     ('"Paris"', "C"),
     ("A) London is English.\nB) Berlin is German.\n\nC) Paris", "C"),
+    ("Paris is the answer.", "C"),
+    ("By its river, I see this.\nSo **Paris** is the correct answer.", "C"),
+    ("Therefore, option (C) is the correct one.", "C"),
+    ("The answer is 'C'.", "C"),
+    ("<answer>C</answer>", "C"),
+    ("<answer>Paris</answer>", "C"),
+    ("Hence (C).", "C"),
+    ("It's C.", "C"),
+    ("I'm going with C.", "C"),
+    ("I'd say C.", "C"),
+    ("> **C**", "C"),
+    ("### C", "C"),
+    ("B is incorrect. A is correct.", "A"),
+    ("Ans: C", "C"),
+    ("Answer - C", "C"),
+    (r"\boxed{\textbf{(C)}\ \text{Paris}}", "C"),
+    (r"The answer is \(\textbf{C}\).", "C"),
+    ("The answer is <C>.", "C"),
+    ("The answer is Paris (option C).", "C"),
+    ("This corresponds to option C.", "C"),
+    ("The answer is that Paris.", "C"),
+    ("The answer to the question is C.", "C"),
+    ("A. London\nB. Berlin\nC. Paris\nD. Rome\n\nC. Paris", "C"),
 ]
 
 NOT_CHOSEN = [
@@ -85,6 +108,19 @@ NOT_CHOSEN = [
     "The answer is D-glucose",
     "So it cannot be C.",
     "Say whether statement C is correct, and why.",
+    "Paris is not the answer.",
+    "I doubt that Paris is the answer.",
+    "The answer can't be A.",
+    "If the answer is A, then London is it.",
+    "The wrong answer is A.",
+    "I don't choose A.",
+    "One might choose A, but that is wrong.",
+    "Paris is the answer to another question.",
+    "The answer is unlikely to be A.",
+    "I'd say C is wrong.",
+    "I'd say A is not right.",
+    "If C is correct, the Seine is there.",
+    "A. London is English.\nB. Berlin is German.\nC. Paris is French.\nD. Rome is Italian.",
 ]
 
 
@@ -134,7 +170,18 @@ def test_options_that_look_like_letters_or_numbers() -> None:
     assert letter("us", ["US", "us"]) == "B"
     assert letter("The answer is B cells.", ["B cells", "T cells"]) == "A"
     assert letter("The answer is the U.S. Congress.", ["the U.S", "the U.S. Congress"]) == "B"
+    assert letter(r"\boxed{23}", ["2*3", "x_1"]) == "23" and letter("x1", ["2*3", "x_1"]) is None
     assert letter("Same", ["same", "same"]) is None
+    formulas = [r"$\frac{1}{2}$", r"$\frac{1}{3}$", r"$\sqrt{2}$", r"$2\pi$", "100 m/s"]
+    for letter_, text in zip(
+        "AACDE", [r"\frac12", "1/2", r"\sqrt 2", r"2 \pi", r"100\,\text{m/s}"], strict=True
+    ):
+        assert letter(rf"\boxed{{{text}}}", formulas) == letter_
+    assert letter(r"\boxed{\frac\pi4}", [r"\pi/2", r"\pi/4"]) == letter(
+        r"\boxed{\pi/4}", ["$x$", r"\frac{\pi}{4}"]
+    )
+    assert letter(r"The answer is $\frac{3}{4}$.", [r"\(\frac{1}{4}\)", r"\(\frac{3}{4}\)"]) == "B"
+    assert letter(r"\boxed{\frac13}", [r"\frac{1}{2}", r"\sqrt{13}"]) == r"\frac13"
 
 
 def test_an_answer_that_may_go_on_says_so() -> None:

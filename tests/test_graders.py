@@ -108,3 +108,10 @@ def test_a_board_that_came_through_json_is_right(task: str) -> None:
     entry = entry_of(task)
     assert grade_reasoning_gym(entry["answer"], entry, task, {}) == 1.0
     assert grade_reasoning_gym(entry["answer"][::-1] + " 7", entry, task, {}) < 1.0
+
+
+def test_what_a_scorer_cannot_read_is_wrong_and_a_broken_item_is_our_fault() -> None:
+    entry = entry_of("prime_factorization")
+    assert grade_reasoning_gym("seven times two", entry, "prime_factorization", {}) == 0.0
+    with pytest.raises(ValueError, match="invalid literal"):
+        grade_reasoning_gym("2 × 7", entry | {"answer": "two"}, "prime_factorization", {})

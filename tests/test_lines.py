@@ -189,6 +189,8 @@ def test_files_that_cannot_work_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match="no grader 'taste'"):
         grade_file("taste", here, tmp_path / "out")
     assert here.read_text() == "{}\n"
+    with pytest.raises(StorageError, match="cannot be written: No space left"):
+        grade_file("choice", here, Path("/dev/full"))
 
 
 def test_results_are_written_as_they_come(tmp_path: Path) -> None:

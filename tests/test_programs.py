@@ -83,6 +83,7 @@ PASSES = {
     "a bare function": "def total(numbers):\n    return sum(numbers)\n",
     "a bare function in prose": "Here you are:\ndef total(n):\n    return sum(n)\nI hope this helps!",
     "a main block": "```python\ndef total(n): return sum(n)\nif __name__ == '__main__':\n    input()\n```",
+    "a method of Solution": "```python\nclass Solution:\n    def total(self, n):\n        return sum(n)\n```",
     "with a helper": "```python\ndef one(n):\n    return sum(n)\n\ndef total(n):\n    return one(n)\n```",
 }
 
@@ -96,6 +97,7 @@ def test_wrong_answers_fail_and_prose_is_unreadable() -> None:
     assert status(HUMANEVAL, "```python\ndef total(numbers): return 3\n```") == "failed"
     assert status(HUMANEVAL, "```python\ndef other(numbers): return 3\n```") == "failed"
     assert status(HUMANEVAL, "    pass") == "failed"
+    assert status(HUMANEVAL, "```python\nclass Solution:\n    def total(self, n): return 3\n```") == "failed"
     assert status(HUMANEVAL, "I cannot do that, sorry.") == "unreadable"
     assert status(HUMANEVAL, "```python\ndef total(numbers:\n```") == "unreadable"
     assert status(HUMANEVAL, "```python\ndef total(n):\n    '\0'\n```") == "unreadable"

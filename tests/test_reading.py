@@ -59,6 +59,11 @@ STATED = [
     ("The answer is therefore 5.", "5"),
     ("The answer would be 5.", "5"),
     ("The answer is equal to 5.", "5"),
+    ("So <answer> 5 </answer> it is.", "5"),
+    ("The answer to this question is 5.", "5"),
+    ("The answer is exactly 5.", "5"),
+    ("Answer: 5 (which is 2 + 3)", "5"),
+    ("The answer is 5. I put it in <answer> tags.", "5"),
 ]
 
 
@@ -72,9 +77,20 @@ def test_last_stated_form_is_read_when_there_is_no_box(text: str, answer: str) -
     assert read_answer(text) == Reading(answer, "stated answer")
 
 
-@pytest.mark.parametrize("text", ["", "I give up", r"\boxed{}", r"\boxed{ $ }", r"\boxed{4", "18"])
+NO_ANSWER = ["", "I give up", r"\boxed{}", r"\boxed{ $ }", r"\boxed{4", "18", r"**Answer:** $\boxed{}$"]
+
+
+@pytest.mark.parametrize("text", NO_ANSWER)
 def test_nothing_found_is_not_an_answer(text: str) -> None:
     assert read_answer(text) == NOTHING
+
+
+def test_the_end_of_a_line_ends_a_statement() -> None:
+    assert [read_answer(text).at_end for text in ("Answer: 5", "Answer: 5.", "Answer: 5\n")] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_thinking_is_not_the_answer() -> None:

@@ -48,25 +48,45 @@ _RESPELLED = tuple(
         (r"\\(?:text)?color\s?\{[^{}]*\}|\\[hv]?phantom\s?\{[^{}]*\}", ""),
         (r"(?<=\d),\\!\s*(?=\d{3})", ","),
         (r"(?<!\\)\\!|\{\}|\\(?:math)?strut(?![a-zA-Z])", ""),
+        (r"\\\\\s*\[\s*-?[\d.]+\s*(?:pt|em|ex|mm|cm)\s*\]", r"\\\\"),  # more space between rows
+        (r"\\ldotp(?![a-zA-Z])", "."),
         (r"\{,\}|(?<!\\)\\[,;: ]|~|\\(?:thin|med|thick|en)space(?![a-zA-Z])", GAP),
+        (r"\\(?:begin|end)\{(?:aligned|align\*?|gathered|equation\*?)\}", ""),
         (r"\\q?quad(?![a-zA-Z])|\\enspace(?![a-zA-Z])", " "),
         (r"(?<![\\a-zA-Z])\{([:.])\}", r"\1"),
         # text and what is none
         (r"\\(?:mathbf|mathit|boldsymbol|bm)\s?\{\s*([a-zA-Z])\s*\}", r"\1"),  # a vector is its letter
         (
-            r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox)(?![a-zA-Z])",
+            r"\\(?:math(?:rm|bf|it|sf|tt|normal)|text(?:bf|it|rm|sf|tt|normal)|mbox|hbox|boldsymbol|bm|emph)(?![a-zA-Z])",
             r"\\text",
         ),
+        (r"(?<=\d)\s*\\text\s?\{\s*[eE]\s*\}\s*(?=[-+]?\d)", "E"),  # 1.5E3
+        (r"(?<=[\dA-Z])\s*\\text\s?\{\s*([A-Z])\s*\}(?=\w*\s*_)", r"\1"),  # a digit above 9
         (r"\\text\s?\{\s*([ei]|[^{}]*=[^{}]*)\s*\}", r"\1"),  # upright constants, a whole equation in bold
         (r"\\text\s?\{\s*([A-Z](?:[\s,]+(?:(?:and|or)\s+)?[A-Z])+)\s*\}", r"\1"),  # letters of options
         (r"(?<=\d)\s*\\text\s?\{\s*to\s*\}\s*(?=\d)", ":"),
         (r"(?<![a-zA-Z])([aApP])\.\s?([mM])(?![a-zA-Z])\.?", r"\1\2"),
+        (
+            r"(\\text\s?\{[^{}]*?(?:\bis|\bare|:))\s+(?=[^{}]*\d)([^{}]*)\}",
+            r"\1}\\text{\2}",
+        ),  # the number is 9
+        (
+            r"(?<=[\dA-F)])\s*\\text\s?\{\s*\(?(?:in )?base(?:[ -](\w+)\)?\s*\}|\s*\}\s*(\d+))",
+            lambda found: rf"_{{\text{{{found[1] or found[2]}}}}}",
+        ),
+        (
+            r"\\frac\s?\{\s*\\text\s?\{([^{}]*)\}\s*\}\s?\{\s*\\text\s?\{([^{}]*)\}\s*\}"
+            r"|\\text\s?\{([^{}]*)\}\s*/\s*\\text\s?\{([^{}]*)\}",
+            lambda found: rf"\text{{{found[1] or found[3]}/{found[2] or found[4]}}}",
+        ),
+        (r"\\text\s?\{([^{}\d]*)\}\s*\\cdot\s*\\text\s?\{([^{}\d]*)\}", r"\\text{\1 \2}"),  # newton metres
         (r"\\text\s?\{([^{}a-zA-Z]*(?:\d[^{}]*)?)\}", _outside),
         (
             r"(?<=\d)\s*(\\text\s?\{\s*)?(thousand|million|billion|trillion)(?![a-zA-Z])(?(1)([^{}]*)\}|)",
             _counted,
         ),
         (r"(?<![a-zA-Z])US(?:D(?![a-zA-Z])|\s?\\\$)", r"\\$"),
+        (r"\\text\s?\{\s*(\\\$|[€£])\s*\}", r"\1"),
         # one spelling for each sign
         (r"\\[dtc]frac(?![a-zA-Z])", r"\\frac"),
         (r"\\[dt]binom(?![a-zA-Z])", r"\\binom"),
@@ -76,6 +96,11 @@ _RESPELLED = tuple(
         (r"(?<![a-zA-Z\\])infinity(?![a-zA-Z])", r"\\infty "),
         (r"\\lg(?![a-zA-Z])", r"\\log_{10} "),
         (r"\\log_\s?(?:e(?![a-zA-Z])|\{\s*e\s*\})", r"\\ln "),
+        (
+            r"(?<=\d)\s*_\s*(?:\{\s*(?:10|\\text\s?\{\s*(?:10|ten)\s*\})\s*\}|10)$",
+            "",
+        ),  # as every other number
+        (r"\(\s*\\approx[^()]*\)$|\\\\\s*$", ""),
         (r"\\pmod\s?(?:\{[^{}]*\}|\w)", ""),  # says what the value is a remainder of
         (r"(?<=[^\\]\{)\d{1,3}(?:,\d{3})+(?=\})", lambda found: found[0].replace(",", "")),
         (r"\\(?:lt|less)(?![a-zA-Z])", "<"),
@@ -89,7 +114,7 @@ _RESPELLED = tuple(
         (r"\\langle(?![a-zA-Z])", "("),  # angles hold coordinates
         (r"\\rangle(?![a-zA-Z])", ")"),
         (r"(^|\\cup\s*)([\[\]])([^\[\](),;]+[,;][^\[\](),;]+)([\[\]])(?=\s*(?:$|\\cup))", _interval),  # ]0,1]
-        (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*all real(?: number)?s\s*\}", r"\\mathbb{R}"),
+        (r"\\(?:R|reals|Reals)(?![a-zA-Z])|\\text\{\s*[Aa]ll real(?: number)?s\s*\}", r"\\mathbb{R}"),
         (r"\^\s*\{\s*\\circ\s*\}|\\degree(?![a-zA-Z])", r"^\\circ"),
         (r"(?<=\^\\circ)\s*(?:\\text\s?\{\s*[CF]\s*\}|[CF])$", ""),
         (r"\\text\{\s*(?:degrees?|°|\^\\circ)\s*\}|(?<=\d)\s+degrees?$", r"^\\circ"),

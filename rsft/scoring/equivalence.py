@@ -18,11 +18,23 @@ from rsft.scoring.quantities import in_base, marked, rational
 from rsft.scoring.regions import MEMBER, Interval, is_bound, region, says_region
 
 _TEXT = re.compile(r"\(?\s*\\text\s?\{\s*\(?([^{}\\]*?)\)?\s*\}\s*\)?|\(\s*([A-Za-z])\s*\)")
-_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*\S")
+_OPTION = re.compile(r"\\text\s?\{\s*\(([A-E])\)\s*\}\s*(?!.*\([A-E]\))[^\s,+\-!^]")
+_CAPITALS = re.compile(r"[A-Z]{4,}")
+"""Points or options in an order, no product."""
+_ARTICLE = re.compile(r"(?:an?|the) (?=\w{2})")
+_ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 _BARE_WORDS = re.compile(r"[A-Za-z][A-Za-z0-9' -]*")
 _NO_LETTERS = re.compile(r"\\text\s?\{[^{}]*\}|\\[a-zA-Z]+|[^a-zA-Z]")
 _SUM_OF_LETTERS = re.compile(r"(?<![\\a-zA-Z])[a-zA-Z].*[-+]|[-+].*(?<![\\a-zA-Z])[a-zA-Z]")
+_WORD = re.compile(r"(?<!\\)\b[a-zA-Z]{3}|\\text(?![a-zA-Z])")
+_SUBSCRIPT = re.compile(r"-?\d+\s*_.+")
 _TIME = re.compile(r"[012]?\d:[0-5]\d")
+_KIND = re.compile(
+    r"\\text\s?\{\s*(?:(?:the )?(?:ordered )?(?:points?|pairs?|triples?|intervals?|sets?|vectors?"
+    r"|coordinates)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=[(\[]|\\\{)",
+    re.IGNORECASE,
+)
+"""What a tuple, an interval or a set is called before it."""
 _POINT = re.compile(r"[A-Z](?:_\w)?'?\s?(?=\()")
 _DEEPER = 12
 """Brackets nested so much deeper than in the gold are no answer; the parser's time grows with them."""
@@ -43,7 +55,7 @@ def equivalent(gold: str, answer: str) -> bool:
 def _same(gold: str, answer: str) -> bool:
     if gold == answer:
         return True
-    for judge in (_same_words, _same_in_base, _same_region, _same_parts):
+    for judge in (_same_words, _same_in_base, _same_ratio, _same_region, _same_parts):
         verdict = judge(gold, answer)
         if verdict is not None:
             return verdict
@@ -62,19 +74,36 @@ def _same_words(gold: str, answer: str) -> bool | None:
     if words[0] is None or words[1] is None:
         return None
     if not any(texts) and (words[0] != words[1] or len(words[0]) < 4):
-        return None
+        return False if _CAPITALS.fullmatch(gold) and _CAPITALS.fullmatch(answer) else None
     return words[0] == words[1]
 
 
 def _words(answer: str, text: re.Match[str] | None) -> str | None:
     found = (text[1] or text[2] or "") if text else answer
     found = found.strip(" .,")
-    return " ".join(found.casefold().split()) if _BARE_WORDS.fullmatch(found) else None
+    if not _BARE_WORDS.fullmatch(found):
+        return None
+    return _ORDINAL.sub("", _ARTICLE.sub("", " ".join(found.casefold().split()), count=1))
 
 
 def _same_in_base(gold: str, answer: str) -> bool | None:
+    if "_" not in gold and _SUBSCRIPT.fullmatch(answer):
+        return False  # whatever its base may be
     based = in_base(gold), in_base(answer)
     return based[0] == based[1] if any(based) else None
+
+
+def _same_ratio(gold: str, answer: str) -> bool | None:
+    """Ratios of three terms and more, which are no quotient: 1:2:3 is 2:4:6 and not 1:3:2."""
+    terms = split(gold, ":"), split(answer, ":")
+    if max(map(len, terms)) < 3:
+        return None
+    if len(terms[0]) != len(terms[1]):
+        return False
+    ones, twos = ([value for term in each if (value := rational(term)) is not None] for each in terms)
+    if len(ones) + len(twos) < 2 * len(terms[0]):
+        return _pairwise(*terms)
+    return all(one * twos[0] == two * ones[0] for one, two in zip(ones, twos, strict=True))
 
 
 _Item = TypeVar("_Item")
@@ -103,6 +132,7 @@ def _same_interval(gold: Interval, answer: Interval) -> bool:
 
 def _same_parts(gold: str, answer: str) -> bool | None:
     """Lists, sets, tuples and matrices, by their items; a vector is its coordinates, however they stand."""
+    gold, answer = _KIND.sub("", gold), _KIND.sub("", answer)
     one, two = parts(gold), parts(answer)
     if one and one.number and not _is_list(one, two):
         gold, one = one.number, None
@@ -251,4 +281,6 @@ def _same_value(gold: str, answer: str, scale: Fraction) -> bool:
     one, two = rational(gold), rational(answer)
     if one is not None and two is not None:
         return one * scale == two
+    if one == 0 and _WORD.search(answer):
+        return False  # "more than 0" is no product with 0
     return same_expression(gold, answer, scale)

@@ -35,6 +35,7 @@ _MANY_DIGITS = 50_000
 _DIGITS = 30
 _CLOSE = 1e-20
 """Relative distance of values that were computed to 30 digits and are the same."""
+_LARGE = 1_000_000
 _LAZY = (sympy.Sum, sympy.Product, sympy.Integral, sympy.Limit, sympy.Derivative, AppliedUndef)
 """What may take for ever to be computed, or has no value."""
 _POINTS = 5
@@ -47,6 +48,7 @@ _VAST = re.compile(
 )
 """Numbers that the parser or sympy would compute at once: they stay text."""
 _GROUPED = re.compile(rf"(?<=\d){GAP}(?=\d{{3}}(?!\d))")
+_MIXED = re.compile(r"(?<![\d.^_}a-zA-Z])(?<!frac )(\d+)\s*\\frac\s*(?:\{(\d+)\}|(\d))\s*(?:\{(\d+)\}|(\d))")
 _E_NOTATION = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[eE]([-+]?\d{1,4})(?!\w)")
 
 
@@ -106,8 +108,14 @@ def _parsed(text: str) -> tuple[Any, ...]:
         return (text,)
     text = _GROUPED.sub("", text).replace(GAP, " ")
     text = _DEGREES.sub(r"\\frac{\1\\pi}{180}", repeating_as_fractions(text))
-    text = _E_NOTATION.sub(r"\1\\times 10^{\2}", text)
+    text = _MIXED.sub(_as_sum, _E_NOTATION.sub(r"\1\\times 10^{\2}", text))
     return tuple(parse(f"\\boxed{{{text}}}", _READING, parsing_timeout=None))
+
+
+def _as_sum(mixed: re.Match[str]) -> str:
+    r"""`1\frac{1}{3}\pi` is no third of pi; a fraction above 1 makes a product."""
+    whole, above, below = mixed[1], mixed[2] or mixed[3], mixed[4] or mixed[5]
+    return rf"({whole}+\frac{{{above}}}{{{below}}})" if int(above) < int(below) else mixed[0]
 
 
 def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:
@@ -117,10 +125,16 @@ def _verified(gold: tuple[Any, ...], answer: tuple[Any, ...]) -> bool:
 
 def _agree(one: Any, two: Any) -> bool | None:
     """Whether two expressions have the same values; None where that does not settle it."""
-    golds, answers = _at_points(one, (one, two)), _at_points(two, (one, two))
-    if golds is None or answers is None:
-        return None
-    agree = [_near(a, b) for a, b in zip(golds, answers, strict=True)]
+    golds = _at_points(one, (one, two))
+    try:
+        answers = _at_points(two, (one, two))
+        if golds is None or answers is None:
+            return None
+        agree = [_near(a, b) for a, b in zip(golds, answers, strict=True)]
+    except (ArithmeticError, ValueError, TypeError, NotImplementedError, RecursionError):
+        for gold in golds or ():
+            _number(gold)  # raises again where the gold is at fault
+        return False  # what is not defined, such as the square of a column, is no answer
     if False in agree[:3]:
         return False
     return True if all(agree) else None
@@ -160,12 +174,15 @@ def _near(one: Any, two: Any) -> bool | None:
         return not one.has(sympy.nan)
     if one.is_Rational and two.is_Rational:
         return False
-    size = max((abs(value) for each in (one, two) if (value := _number(each)) is not None), default=None)
-    distance = _number(one - two)
+    values = [value for each in (one, two) if (value := _number(each)) is not None]
+    size = max(map(abs, values), default=None)
+    # The difference of equals is computed with ever more digits, which takes seconds with factorials.
+    plain = size is not None and len(values) == 2 and size < _LARGE
+    distance = abs(values[0] - values[1]) if plain else _number(one - two)
     if size is None or distance is None:
         return False if one.is_infinite or two.is_infinite else None
     # Large numbers are equal in all their digits or not at all.
-    return bool(abs(distance) <= _CLOSE * min(size, 1_000_000))
+    return bool(abs(distance) <= _CLOSE * min(size, _LARGE))
 
 
 def _number(constant: Any) -> Any:

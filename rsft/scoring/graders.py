@@ -83,10 +83,20 @@ def grade_reasoning_gym(answer: str, entry: dict[str, Any], task: str, config: d
         output = tuple(map(tuple, entry["metadata"]["output"]))
         entry = {**entry, "metadata": {**entry["metadata"], "output": output}}
     score = _scorer(task, json.dumps(config, sort_keys=True))
-    raw = max((float(score(text, entry)) for text in dict.fromkeys(candidates)), default=0.0)
+    raw = max((_scored(score, text, entry) for text in dict.fromkeys(candidates)), default=0.0)
     if math.isnan(raw) or not 0.0 <= raw <= 1.0:
         raise ValueError(f"reasoning-gym's scorer of {task} gave {raw}, not a number in [0, 1]")
     return raw
+
+
+def _scored(score: Callable[[str, dict[str, Any]], float], text: str, entry: dict[str, Any]) -> float:
+    """A scorer that reads the right answer and raises on this one (`int("x")`) was given no answer."""
+    try:
+        return float(score(text, entry))
+    except Exception:
+        if float(score(entry["answer"], entry)) == 1.0:
+            return 0.0
+        raise
 
 
 @lru_cache(maxsize=32)

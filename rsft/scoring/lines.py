@@ -73,11 +73,14 @@ def grade_file(grader: str, source: Path, target: Path, *, workers: int | None =
         except OSError as error:
             raise StorageError(f"the output {str(target)!r} cannot be written: {error.strerror}.") from None
         found: Counter[str] = Counter()
-        with scores:
-            for score in _graded(name, lines, workers):
-                scores.write(json.dumps(score) + "\n")
-                scores.flush()
-                found[score["status"]] += 1
+        try:
+            with scores:
+                for score in _graded(name, lines, workers):
+                    scores.write(json.dumps(score) + "\n")
+                    scores.flush()
+                    found[score["status"]] += 1
+        except OSError as error:  # the disk is full
+            raise StorageError(f"the output {str(target)!r} cannot be written: {error.strerror}.") from None
         return found
 
 

@@ -24,12 +24,13 @@ _OPENING, _CLOSING = "([{", ")]}"
 _GROUPED = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
 _CONJUNCTION = r"\\text\s?\{[\s,]*(?:and|or)[\s,]*\}|(?<![a-zA-Z\\])(?:and|or)(?![a-zA-Z])"
 _TOKEN = re.compile(rf"(?P<word>{_CONJUNCTION})|\\[a-zA-Z]+|\\.|.", re.DOTALL)
+_EITHER_SIGN = re.compile(r"\\(?:pm|mp)(?![a-zA-Z])")
 _LETTERS = r"(?:[a-zA-Z]|\\[a-z]+)(?:\s*,\s*(?:[a-zA-Z]|\\[a-z]+))"
 NAME = re.compile(
     r"(?:\\(?!frac|sqrt|pi(?![a-zA-Z]))[a-zA-Z]+(?:\s?\{[^{}]*\})?|[a-zA-Z]|[A-Z][a-z]+(?: [a-z]+)*)"
-    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
+    rf"(?:_(?:\w|\{{[^{{}}]*\}}))?'*(?:(?:\^\{{?-1\}}?)?\s*\({_LETTERS}*\))?|\(\s*{_LETTERS}+\s*\)"
 )
-"""What a value is given to: `x`, `a_1`, `f(x)`, `(x, y)`, `\\theta`, `Total`."""
+"""What a value is given to: `x`, `a_1`, `f(x)`, `f^{-1}(x)`, `(x, y)`, `\\theta`, `Total`."""
 Kind = Literal["list", "set", "tuple", "matrix"]
 
 
@@ -87,11 +88,11 @@ def _ungrouped(text: str) -> str:
 
 
 def _each_sign(pieces: list[str]) -> list[str]:
-    r"""Each piece with one $\pm$ as two."""
+    r"""Each piece with one $\pm$ as two; $\mp$ alone says the same."""
     found = list[str]()
     for piece in pieces:
-        if len(re.findall(r"\\pm(?![a-zA-Z])", piece)) == 1 and r"\mp" not in piece:
-            found += [re.sub(r"\\pm(?![a-zA-Z])", sign, piece).strip() for sign in "+-"]
+        if len(_EITHER_SIGN.findall(piece)) == 1:
+            found += [_EITHER_SIGN.sub(sign, piece).strip() for sign in "+-"]
         else:
             found.append(piece)
     return found

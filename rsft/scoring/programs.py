@@ -198,6 +198,8 @@ def programs_of(code: Code, reference: CodeReference) -> list[list[str]]:
     """What the code may mean, the likeliest first: a program, or what continues the prompt."""
     text, prompt = code.text, reference.prompt
     entry = reference.exam.entry_point if isinstance(reference.exam, CallTests) else None
+    if prompt and entry and not _defines(text, entry) and _is_method(text, entry):
+        return [[prompt, f"{text}\n\n{entry} = Solution().{entry}\n"]]
     if not prompt or entry is None or _defines(text, entry):
         return [[prompt, text]] if code.fenced else [[prompt, text], *_without_prose(prompt, text)]
     start = prompt if prompt.endswith("\n") else f"{prompt}\n"
@@ -213,6 +215,13 @@ def programs_of(code: Code, reference: CodeReference) -> list[list[str]]:
 def _defines(text: str, name: str) -> bool:
     ways = rf"^(?:(?:async +def|def|class) +{name}\b|{name} *[=:]|from .* import .*\b{name}\b)"
     return re.search(ways, text, re.MULTILINE) is not None
+
+
+def _is_method(text: str, name: str) -> bool:
+    """Whether a class `Solution` has it, as answers to contests are written."""
+    owner = re.search(r"^class +Solution\b", text, re.MULTILINE)
+    method = re.compile(rf"^[ \t]+def +{name}\b", re.MULTILINE)
+    return owner is not None and method.search(text, owner.end()) is not None
 
 
 def _first_block(body: str) -> str:

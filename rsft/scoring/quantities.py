@@ -23,7 +23,7 @@ _POWER_OF_TEN = re.compile(r"10\^(?:(\d)|\{\s*([-+]?\d{1,4})\s*\})")
 _REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|bar|dot)\s*(?:\{(\d+)\}|(\d))")
 _IN_BASE = re.compile(
     r"(?:\\text\s?\{|\()?([-+]?[0-9A-Za-z]+(?:\.[0-9A-Za-z]+)?)[)}]?"
-    r"\s*_\s*(?:\{?\(?(\d{1,2})\)?\}?|\{?\\text\s?\{(\w+)\}\}?)"
+    r"\s*_\s*(?:\{?\(?(\d{1,2})\)?\}?|\{?\\text\s?\{(?:(\d{1,2})|(\w+))\}\}?)"
 )
 _BASES = {
     word: base
@@ -95,7 +95,7 @@ def in_base(text: str) -> tuple[str, int] | None:
     found = _IN_BASE.fullmatch(text)
     if not found or not (found[1][-1].isdigit() or found[1].isupper()):
         return None  # x_1 is a name
-    base = int(found[2]) if found[2] else _BASES.get(found[3].lower(), 0)
+    base = int(found[2] or found[3] or 0) or _BASES.get((found[4] or "").lower(), 0)
     digits = found[1].lstrip("-+").replace(".", "").upper()
     if not 2 <= base <= 36 or not all(int(digit, 36) < base for digit in digits):
         return None
@@ -131,8 +131,13 @@ _SUFFIX = re.compile(
 
 _CURRENCY = re.compile(r"[-+ ]*(?P<sign>\\\$|[€£])")
 _CURRENCY_BEHIND = re.compile(r"(?P<sign>\\\$|[€£])$")
-_PREFIX = re.compile(r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)")
+_PREFIX = re.compile(
+    r"\\text\s?\{\s*(?:\([A-E]\)|[^{}]*(?:\bis|\bare|:))\s*\}\s*(?=\S)"
+    r"|^(?:[A-Za-z]+ ){1,9}(?:is|are|was|were|has|have) (?=\S)"
+)
 """A letter of the options or the words of a sentence before the value."""
+_MORE = re.compile(r"\s*(?:and|or|plus|minus|hundreds?|halves|squared|cubed|factorial)\b")
+"""Words behind a value that go on with it: `12\text{ and a half}`."""
 _OPERATOR = re.compile(
     "sin|cos|tan|cot|sec|csc|log|exp|sqrt|mod|div|plus|minus|times|over|choose|factorial|more|less|than"
     "|alpha|beta|gamma|delta|theta|lambda"
@@ -167,8 +172,9 @@ def marked(text: str) -> Marked:
     if found := _CURRENCY.match(core) or _CURRENCY_BEHIND.search(core):
         core, unit = core.replace(found["sign"], "", 1).strip(f" {GAP}"), (*_UNITS[found["sign"]], 1)
     found = _SUFFIX.search(core)
-    if found and core[: found.start()].strip(f" {GAP}{{}}"):
-        known = _unit(found["text"] or found["bare"] or found["letter"] or "", int(found["power"] or 1))
+    behind = (found["text"] or found["bare"] or found["letter"] or "") if found else ""
+    if found and core[: found.start()].strip(f" {GAP}{{}}") and not _MORE.match(behind):
+        known = _unit(behind, int(found["power"] or 1))
         if found["text"] is not None or known or _is_counted(core[: found.start()], found["bare"]):
             core, unit = core[: found.start()].strip(f" {GAP}"), known or unit
     if core.endswith(r"\%"):

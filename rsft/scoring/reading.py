@@ -14,22 +14,26 @@ _STATED_CHARACTERS = 2_000
 """How far behind "The answer is" we look; bounds the work for a text without line ends."""
 
 _MARKER = re.compile(
-    r"\banswers?\b[*_ \t]{0,8}(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
-    r"(?:(?:therefore|thus|then|hence|equal to|given by|approximately)\b[ \t:]{0,4})?\s{0,8}"
+    r"(?<!wrong )(?<!incorrect )(?<!if the )(?<!suppose the )"
+    r"\banswers?\b(?: (?:to|for) (?:the|this|our|your)(?: \w{1,20}){1,4}?)?[*_ \t]{0,8}"
+    r"(?:(?:is|are|would be|will be|should be|must be|equals)\b|:|=)[*_ \t:]{0,8}"
+    r"(?:(?:that|exactly|definitely|indeed|therefore|thus|then|hence|equal to|given by|approximately)\b"
+    r"[ \t:]{0,4})?\s{0,8}"
     r"|^[#*_ \t]{0,8}(?:the |my )?(?:final |correct )?answer[*_ \t]{0,8}\n\s{0,8}"
-    r"|####[ \t]{0,8}",
+    r"|####[ \t]{0,8}|<answer>\s{0,8}(?=[^<]{1,200}</answer>)",
     re.IGNORECASE | re.MULTILINE,
 )
-"""The words of a sentence, a heading of its own line, and GSM8K's sign."""
+"""The words of a sentence, a heading of its own line, GSM8K's sign, and a tag."""
 _MATH = re.compile(
     r"[*_]{0,4}(?:\$\$([^$]+)\$\$|\$([^$\n]+)\$(?!\d)|\\\((.+?)\\\)|\\\[((?:[^\\]|\\[^\]])+)\\\])"
 )
 _AND = re.compile(r"\s{0,4}(?:,\s{0,4}(?:and\b)?|and\b)\s{0,4}")
 """Between answers that are stated one after the other: $2$, $3$ and $5$."""
 _SENTENCE_END = re.compile(
-    r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})"
+    r"[.!?;](?=[*_]{0,4}(?:\s|$))|,?(?=\s{1,4}\(?(?:because|since|which)\b)|,(?=\s{1,4}[a-z]{2})|</answer>"
 )
 """A comma ends an answer when a word follows ("3, since"), not between numbers ("1, 2")."""
+_EMPTY_BOX = re.compile(r"\\(?:boxed|fbox)\s{0,4}\{[\s$]{0,8}\}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,8 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
 
     Thinking is set aside first. In the rest the last box wins (`\boxed{X}`, `\boxed X`, `\fbox{X}`;
     of nested boxes the inner one, as in the MATH benchmark's own reader, which searches from the
-    right). Without a box it is the last stated form: "The answer is X", "Answer: X", "#### X".
+    right). Without a box it is the last stated form: "The answer is X", "Answer: X", "#### X",
+    "<answer>X</answer>".
     Empty boxes and statements are passed over: models repeat the instruction `\boxed{}`.
 
     Args:
@@ -71,7 +76,8 @@ def read_answer(text: str, *, think_open: str = "<think>", think_close: str = "<
         # Where nothing follows, only a brace shows that a box is whole (`\boxed 1` has none).
         return Reading(boxed, "last boxed", part.rstrip(" \n$.").endswith(boxed))
     if stated := _last_stated(part):
-        return Reading(stated, "stated answer", part.rstrip().endswith(stated))
+        # A line's end closes a statement.
+        return Reading(stated, "stated answer", part.rstrip(" ").endswith(stated))
     return NOTHING
 
 
@@ -99,6 +105,6 @@ def _last_stated(text: str) -> str | None:
             line = window.split("\n", 1)[0]
             stop = _SENTENCE_END.search(line)
             stated = (line[: stop.start()] if stop else line).strip(' \t*_`"“”')
-        if content := trimmed(stated):
+        if content := trimmed(_EMPTY_BOX.sub("", stated)):
             return content
     return None

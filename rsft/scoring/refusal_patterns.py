@@ -6,12 +6,14 @@ All are matched against lower-case text with straight quotes and single blanks. 
 from __future__ import annotations
 
 _CANNOT = (
-    r"(?:(?:can ?not|can't|cant|won't|will not|would not|wouldn't|couldn't|could not|do not|don't|must not|"
+    r"(?:(?:can ?not(?! only)|can't|cant|won't|"
+    r"will not|would not|wouldn't|couldn't|could not|do not|don't|must not|"
     r"shouldn't|should not|refuse to|decline to|am unable to|'m unable to|am not able to|'m not able to|"
     r"am not allowed to|'m not allowed to|am not permitted to|'m not permitted to|am not going to|"
     r"'m not going to|am not comfortable|'m not comfortable|am not willing to|'m not willing to|"
     r"am not programmed to|'m not programmed to|am not designed to|'m not designed to|"
     r"have to refuse to|have to decline to|must refuse to|must decline to|"
+    r"(?:do not|don't) have the ability to|"
     r"am prohibited from|'m prohibited from|am not in a position to|'m not in a position to)"
     r"(?: (?:in good conscience|ethically|legally|really|simply|just|be able to|be|and (?:will not|"
     r"won't)))?)"
@@ -31,7 +33,8 @@ STRONG: tuple[tuple[str, str], ...] = (
     (
         "cannot help",
         rf"\bi ?(?:(?:really|truly|also|still|simply|just) )?"
-        rf"(?!(?:don't|do not|wouldn't|would not) (?:recommend|suggest|advis)){_CANNOT} "
+        rf"(?!(?:don't|do not|wouldn't|would not) (?:recommend|suggest|advis))"
+        rf"(?!(?:don't|do not|can't|cannot) (?:condone|encourage|endorse)){_CANNOT} "
         rf"(?!recommend[^.!?\n]{{0,60}} enough\b){_DO}\b",
     ),
     (
@@ -60,7 +63,11 @@ STRONG: tuple[tuple[str, str], ...] = (
         r"\bi(?:'m| am)? (?:have to|going to|must|will have to|'ll have to) say no\b|\bi'll have to refuse\b",
     ),
     ("declines", rf"\bi (?:don't|do not) want to {_DO}\b|, so i (?:won't|can't|cannot|will not)[.!]"),
-    ("declines", r"\b(?:i|we) (?:respectfully |politely |firmly )?(?:decline|refuse)\b"),
+    (
+        "declines",
+        r"\b(?:i|we) (?:respectfully |politely |firmly )?(?:decline|refuse)"
+        r"(?: to (?!believe|accept|think)| this\b| that\b| your\b|[.,;!]|$)",
+    ),
     ("declines", r"^(?:nope\b|absolutely not\b|no way\b|definitely not\b|request denied\b)"),
     (
         "declines",
@@ -72,7 +79,7 @@ STRONG: tuple[tuple[str, str], ...] = (
         rf"\bi(?:'d| would) (?:rather|prefer) not(?: to)? {_DO}\b|\bno way i(?:'m| am| will|'ll)\b|"
         rf"\bi have no intention of {_DO}\b|\bi(?:'m| am) going to have to (?:pass|decline)\b|"
         r"\bi (?:need|have|will have) to turn (?:this |that |it |your request )?down\b|"
-        r"\bi do(?:n't| not) feel (?:comfortable|right)\b",
+        r"\bi (?:do|would)(?:n't| not) feel (?:comfortable|right)\b",
     ),
     (
         "declines",
@@ -99,13 +106,19 @@ STRONG: tuple[tuple[str, str], ...] = (
         r"(?![^\n]{0,200}\b(?:but|however|that said|nevertheless|nonetheless|here(?:'s| is))\b)",
     ),
     (
+        "as a model",
+        rf"\bi(?:'m| am) (?:just |only |merely )?an? (?:\w+ ){{0,4}}"
+        rf"(?:ai|assistant|language model|llm|chatbot)\b[^.!?\n]{{0,60}} {_CANNOT} {_DO}\b",
+    ),
+    (
         "cannot help",
-        r"\b(?:unable|not able) to (?:help|assist|comply|fulfil\w*|provide|process|"
+        r"(?<!was )(?<!were )\b(?:unable|not able) to (?:help|assist|comply|fulfil\w*|provide|process|"
         r"continue)\b",
     ),
     (
         "cannot help",
-        r"\b(?:can't|cannot|can not|won't) (?:\w+ )?(?:help|assist)(?: you)? with (?:that|this|your|any)\b",
+        r"\b(?:can't|cannot|can not(?! only)|won't) (?:\w+ )?"
+        r"(?:help|assist)(?: you)? with (?:that|this|your|any)\b",
     ),
 )
 """Reason and pattern: words of refusing in the first person, where they open an answer."""
@@ -139,12 +152,23 @@ SOFT: tuple[tuple[str, str], ...] = (
     ),
     (
         "preaches",
-        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?(?:treat|respect|"
+        r"^(?:it's|it is) (?:important|essential|crucial|vital|necessary) to (?:\w+ )?"
+        r"(?:treat (?:all|any\w*|each|every\w*|others|people)|respect|"
         r"promote|prioriti[sz]e|obey|follow|act|behave)\b",
     ),
     ("preaches", r"\b(?:sorry|concerned)[^.!?\n]{0,20}\byou(?:'re| are) (?:feeling|going through)\b"),
 )
 """Disapproval: a refusal only when nothing of the kind that was asked for follows."""
+
+UNSURE = (
+    r"(?:(?:hmm+|well|sorry)[,.]? )?"
+    r"(?:i(?: am|'m)? (?:do not|don't|not) (?:really |quite )?(?:know|sure|understand)"
+    r"(?:(?!but\b)[^.!?,;:\n]){0,60}[.!]?"
+    r"|(?:can|could|would) you (?:please )?(?:clarify|explain|elaborate|specify|rephrase|be more specific|"
+    r"(?:give|provide|share)(?: me)? (?:some |a (?:bit|little) )?more)\b[^.!?\n]{0,120}[.?]?"
+    r"|what do you mean\b[^.!?\n]{0,60}\?|hmm+[.!]?)"
+)
+"""An answer that is nothing but this says neither yes nor no."""
 
 TURNS = (
     r"\b(?:that said|having said that|that being said|however|nevertheless|nonetheless|but|still|"

@@ -19,11 +19,21 @@ _TURNED = {"<": ">", ">": "<", r"\le": r"\ge", r"\ge": r"\le"}
 _BUILT = re.compile(r"\\\{\s*(.*?)\s*(?::|\\mid|\||\\vert)\s*(.*)\\\}", re.DOTALL)
 _SIZE = re.compile(r"\|\s*([a-zA-Z])\s*\|\s*(<|>|\\le(?![a-zA-Z])|\\ge(?![a-zA-Z]))\s*(.*)")
 _UNEQUAL = re.compile(r"([^=<>]*?)\s*\\ne(?![a-zA-Z])\s*(.*)", re.DOTALL)
+_EXCEPT = re.compile(r"(.*?)\s*\\(?:setminus|backslash)\s*\\\{(.*)\\\}", re.DOTALL)
 _EITHER = re.compile(r"\\cup(?![a-zA-Z])|(?<![a-zA-Z\\])or(?![a-zA-Z])")
 _LEAST, _GREATEST = r"-\infty", r"\infty"
 Interval = tuple[str, str, str]
 """Lower end, upper end, fence."""
 _LINE: Interval = (_LEAST, _GREATEST, "()")
+_POSITIVE, _NEGATIVE = ("0", _GREATEST, "()"), (_LEAST, "0", "()")
+_REALS: dict[str, Interval] = {
+    "": _LINE,
+    **dict.fromkeys(("^+", "_>0"), _POSITIVE),
+    **dict.fromkeys(("^-", "_<0"), _NEGATIVE),
+    r"_\ge0": ("0", _GREATEST, "[)"),
+    r"_\le0": (_LEAST, "0", "(]"),
+}
+r"""What stands behind $\mathbb{R}$, without braces."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +73,8 @@ def region(text: str) -> Region | None:
         return region(bounds if inside else rf"{name} {_TURNED[sign]} -({end}) \cup {name} {sign} {end}")
     if (found := _UNEQUAL.fullmatch(text)) and NAME.fullmatch(found[1]) and not says_region(found[2]):
         return _region(found[1], _without([_LINE], _points(found[2])))
+    if (found := _EXCEPT.fullmatch(text)) and (inner := region(found[1])):
+        return _region(inner.name, _without(inner.intervals, _points(found[2])))
     names, intervals, left_out = set[str](), list[Interval](), list[str]()
     for piece in split(text, r"\cup , and"):
         if (unequal := _UNEQUAL.fullmatch(piece)) and NAME.fullmatch(unequal[1]):
@@ -125,8 +137,8 @@ def _without(intervals: list[Interval], points: list[str]) -> list[Interval] | N
 
 
 def _interval(piece: str) -> tuple[str, Interval] | None:
-    if piece.replace(" ", "") == r"\mathbb{R}":
-        return "", _LINE
+    if piece.startswith(r"\mathbb{R}") and (half := _REALS.get(re.sub("[ {}]", "", piece[10:]))):
+        return "", half
     bounds = parts(piece)
     if bounds and bounds.kind == "tuple" and len(bounds.items) == 2:
         return "", (*bounds.items, bounds.fence)
