@@ -4,11 +4,13 @@ training lengths, seven benchmarks, on two CPU cores in under half an hour (`mak
 
 from rsft.spec import (
     BenchmarkUse,
+    Claim,
     DataSpec,
     EvalSpec,
     GeneratedRows,
     LogSpaced,
     ModelSpec,
+    Pick,
     SamplingSpec,
     SweepSpec,
     TrainSpec,
@@ -67,6 +69,47 @@ SWEEP = SweepSpec(
         checkpoint_steps=LogSpaced(count=5, first=2),
         max_model_tokens=1_536,
         engines=2,
+    ),
+    claims=(
+        Claim(
+            name="traces-forget-more",
+            says="Long traces cost more out of domain than bare answers do.",
+            trials=Pick(data="countdown-cot"),
+            against=Pick(data="countdown-answer"),
+            dimension="out-of-domain",
+            measure="gain",
+            expects="lower",
+        ),
+        Claim(
+            name="longer-forgets-more",
+            says="Of bare answers, 64 steps cost more on gcd than 16 do.",
+            trials=Pick(data="countdown-answer", steps=64),
+            against=Pick(data="countdown-answer", steps=16),
+            benchmarks=("gcd",),
+            expects="lower",
+        ),
+        Claim(
+            name="gcd-returns",
+            says="Of long traces, gcd dips and recovers.",
+            trials=Pick(data="countdown-cot", steps=64),
+            benchmarks=("gcd",),
+            expects="dip and recovery",
+        ),
+        Claim(
+            name="countdown-is-learnt",
+            says="64 steps on countdown teach countdown.",
+            trials=Pick(steps=64),
+            benchmarks=("countdown",),
+            expects="higher",
+        ),
+        Claim(
+            name="answers-grow",
+            says="Long traces make answers out of domain longer.",
+            trials=Pick(data="countdown-cot"),
+            dimension="out-of-domain",
+            metric="response_tokens",
+            expects="higher",
+        ),
     ),
 )
 
