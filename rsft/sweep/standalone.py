@@ -188,8 +188,9 @@ def show_judges(storage: Storage, console: Console) -> None:
 
 
 def show_scores(plan: Plan, console: Console) -> None:
-    """Prints a row per checkpoint and benchmark."""
+    """Prints a row per checkpoint and benchmark; a model is named in the first of its rows."""
     table, seen = Table(Column("model", overflow="fold"), "step", "benchmark", box=None), set[str]()
+    above = ""
     for head in ("accuracy", "truncated", "finished", "tokens", "asked"):
         table.add_column(head, no_wrap=True, justify="right")
     for trial in plan.trials:
@@ -198,7 +199,8 @@ def show_scores(plan: Plan, console: Console) -> None:
                 continue
             seen.add(cell.folder)
             model = trial.data.name if cell.step else trial.model.label
-            named = (model, str(cell.step or ""), cell.question.card.name)
+            named = ("" if model == above else model, str(cell.step or ""), cell.question.card.name)
+            above = model
             if reason := why_not(plan, cell):
                 table.add_row(*map(escape, (*named, f"failed: {reason}"[:120])), "", "", "", "")
                 continue
