@@ -10,6 +10,7 @@ import json
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -38,7 +39,12 @@ the engine has much left to do however late the kill comes."""
 
 def engines_of(driver: psutil.Process) -> list[psutil.Process]:
     """The engines of this driver's cluster alone: another test's may live on this machine."""
-    return [p for p in driver.children(recursive=True) if "EngineActor" in " ".join(p.cmdline())]
+    found = []
+    for process in driver.children(recursive=True):
+        with suppress(psutil.Error):  # it ended since it was listed
+            if "EngineActor" in " ".join(process.cmdline()):
+                found.append(process)
+    return found
 
 
 def kill_engine(storage: Path, killed: dict[str, object]) -> None:

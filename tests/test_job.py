@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -52,7 +53,8 @@ def dashboard(environment: dict[str, str], tmp_path_factory: pytest.TempPathFact
     finally:
         family = [psutil.Process(head.pid), *psutil.Process(head.pid).children(recursive=True)]
         for process in family:
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # many end by themselves once their raylet is gone
+                process.kill()
         head.wait()
         psutil.wait_procs(family, timeout=60)
 
