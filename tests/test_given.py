@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,7 @@ def test_the_storage_is_reported_and_graded_again_as_a_sweeps(tmp_path: Path, st
     page_text = storage.read_text(f"{layout.REPORT}/index.html")
     assert "math-run" in page_text and "2 of 2 trials done, 4 of 4 cells; nothing failed" in page_text
     assert "no later step yet" not in page_text, "of a model by itself none is awaited"
+    assert "as given" in page_text and not re.search(r"\b0st", page_text), "it has no training length"
     shutil.rmtree(steps)  # what was asked is known without the weights
     for command in (["status", storage.root], ["report", storage.root], ["grade", storage.root]):
         found = CliRunner().invoke(app, command)
